@@ -1,0 +1,1 @@
+//! The reference implementation: all in memory, obviously right, never fast.
