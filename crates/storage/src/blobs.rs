@@ -16,6 +16,10 @@ pub trait Blobs: Send + Sync + 'static {
 
     /// Opens a blob. The reader sees all of its bytes until it is dropped, whatever is unlinked meanwhile.
     ///
+    /// While a reader lives, every other blob that was linked when it was opened can be opened too: whoever walks an
+    /// object of many blobs opens them one by one and keeps the first reader to the end. A reader that is kept for
+    /// long holds back the space of everything that is unlinked after it, so stalled transfers are to be cut.
+    ///
     /// # Errors
     /// [`Error::NoSuchBlob`] when it is gone.
     async fn open(&self, id: BlobId) -> Result<Box<dyn BlobReader>, Error>;

@@ -14,6 +14,7 @@
 //! Deliberately absent: transactions over several partitions, secondary indexes, any S3 verb.
 
 pub mod conformance;
+pub mod faults;
 pub mod memory;
 
 mod blobs;
