@@ -1,0 +1,20 @@
+# Short names for what ./check does; CI calls ./check itself.
+
+# Everything that CI runs.
+check:
+    ./check
+
+# One step: fmt, clippy, deny, tidy, test, doc, clients.
+step name:
+    ./check --only {{name}}
+
+# The long campaigns too.
+slow:
+    ./check --slow
+
+# A server on ./canopic-data.
+serve *arguments:
+    cargo run --release -- serve {{arguments}}
+
+format:
+    cargo fmt --all
