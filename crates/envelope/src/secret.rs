@@ -1,0 +1,52 @@
+use zeroize::Zeroizing;
+
+use crate::keys::KeyBytes;
+use crate::primitives::{GcmKey, ONLY_NONCE, derive, length_prefix};
+use crate::random::random_bytes;
+use crate::{Damaged, StoreKey};
+
+/// Seals the secrets that the server itself has to read again, such as the secret of an access key.
+pub struct SecretSealer(KeyBytes);
+
+impl StoreKey {
+    /// What seals the server's own secrets.
+    #[must_use]
+    pub fn secret_sealer(&self) -> SecretSealer {
+        SecretSealer(KeyBytes::copy_of(self.0.expose()))
+    }
+}
+
+impl SecretSealer {
+    /// Seals for a context (what the secret is, and whose), under a fresh key.
+    #[must_use]
+    pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        self.seal_salted(random_bytes(), context, plaintext)
+    }
+
+    pub(crate) fn seal_salted(&self, salt: [u8; 32], context: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(plaintext.len() + 32 + 16);
+        sealed.extend_from_slice(plaintext);
+        self.secret_key(&salt, context).seal(ONLY_NONCE, &[], &mut sealed);
+        sealed.splice(..0, salt);
+        sealed
+    }
+
+    /// Opens what [`Self::seal`] made for the same context.
+    ///
+    /// # Errors
+    /// [`Damaged`] when it was changed, or sealed for another context.
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Damaged> {
+        let (salt, sealed) = sealed.split_first_chunk().ok_or(Damaged)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let length = self.secret_key(salt, context).open(ONLY_NONCE, &[], &mut buffer)?.len();
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+
+    fn secret_key(&self, salt: &[u8; 32], context: &[u8]) -> GcmKey {
+        let mut key = Zeroizing::new([0; 32]);
+        let info: [&[u8]; 3] = [b"canopic/v1/secret", &length_prefix(context), context];
+        derive(self.0.expose(), salt, &info, key.as_mut());
+        GcmKey::new(&key)
+    }
+}
