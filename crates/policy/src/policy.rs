@@ -1,0 +1,133 @@
+use std::fmt;
+
+use model::{BucketName, Principal};
+
+use crate::condition::Condition;
+use crate::pattern::Pattern;
+use crate::principal::PrincipalSet;
+use crate::verdict::Verdict;
+use crate::{Action, Context, MalformedPolicy, Resource, parse, public};
+
+/// The policy of one bucket.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(crate) bucket: BucketName,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) warnings: Vec<PolicyWarning>,
+}
+
+/// Something in a policy that is accepted and yet deserves a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyWarning {
+    /// `Version` is a date that names no version of the language.
+    UnknownVersion(String),
+}
+
+impl fmt::Display for PolicyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownVersion(version) => {
+                write!(f, "policy version {version} does not exist; it is evaluated as 2012-10-17")
+            }
+        }
+    }
+}
+
+impl Policy {
+    /// The largest document, in bytes (S3 user guide, "Bucket policies": 20 KB).
+    pub const LEN_MAX: usize = 20 * 1024;
+
+    /// Parses the document of `bucket`'s policy.
+    ///
+    /// `Version` is `2012-10-17` or `2008-10-17`, the latter when absent; any other date is taken as 2012-10-17, with
+    /// a [`PolicyWarning`]. Policy variables work in 2012-10-17 only.
+    ///
+    /// # Errors
+    /// [`MalformedPolicy`], with the message for the client.
+    pub fn parse(json: &[u8], bucket: &BucketName) -> Result<Self, MalformedPolicy> {
+        parse::policy(json, bucket)
+    }
+
+    /// What is to be logged when the policy is put.
+    #[must_use]
+    pub fn warnings(&self) -> &[PolicyWarning] {
+        &self.warnings
+    }
+
+    /// Whether the policy lets the public in (`GetBucketPolicyStatus`): some Allow statement is for everybody and no
+    /// condition bounds it to fixed accounts, networks and the like.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        public::is_public(self)
+    }
+
+    /// The bucket whose policy it is.
+    #[must_use]
+    pub const fn bucket(&self) -> &BucketName {
+        &self.bucket
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    pub(crate) principals: PrincipalSet,
+    pub(crate) actions: ActionSet,
+    pub(crate) resources: ResourceSet,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// The `Action` or `NotAction` element: lower-case patterns.
+#[derive(Debug, Clone)]
+pub(crate) struct ActionSet {
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) negated: bool,
+}
+
+/// The `Resource` or `NotResource` element: patterns over whole names.
+#[derive(Debug, Clone)]
+pub(crate) struct ResourceSet {
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) negated: bool,
+}
+
+impl Statement {
+    /// Whether the statement is about this request.
+    pub(crate) fn concerns(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: &Resource,
+        context: &Context,
+    ) -> Verdict {
+        let named = self.principals.contains(principal) && self.actions.contains(&action.as_str().to_ascii_lowercase());
+        if !named {
+            return Verdict::No;
+        }
+        let resource = self.resources.contains(&resource.arn(), context);
+        let conditions = self.conditions.iter().map(|condition| condition.holds(context));
+        Verdict::all(std::iter::once(resource).chain(conditions))
+    }
+}
+
+impl ActionSet {
+    /// Whether the action of that lower-case name is in the set.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.may_match(name)) != self.negated
+    }
+}
+
+impl ResourceSet {
+    fn contains(&self, arn: &str, context: &Context) -> Verdict {
+        let any = Verdict::any(self.patterns.iter().map(|pattern| pattern.matches(arn, context)));
+        if self.negated { any.negate() } else { any }
+    }
+}
