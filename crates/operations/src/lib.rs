@@ -1,1 +1,67 @@
-//! (being written)
+//! What each operation does, without HTTP: one file per operation, named like its twin in `s3`.
+//!
+//! The parts: [`Authorizer`] turns a caller and a target into a [`Granted`], the only thing that the others accept;
+//! [`Buckets`], [`Objects`], [`Uploads`] and [`Users`] act. Each holds just the ports it uses. Everything that reaches a
+//! backend from here is sealed or authenticated: [`records`] frames every record, `seal_body` is the one way in for
+//! bytes, `open_body` the one way out.
+//!
+//! Deliberately absent: HTTP, XML, signatures, and any way to store or read a body that does not go through an
+//! unlocked object.
+
+pub mod records;
+
+mod assemble;
+mod authorize;
+mod body;
+mod buckets;
+mod checksum;
+mod clock;
+mod complete_multipart_upload;
+mod conditions;
+mod copy_object;
+mod create_multipart_upload;
+mod delete_object;
+mod encryption;
+mod error;
+mod get_object;
+mod list_multipart_uploads;
+mod list_objects;
+mod list_parts;
+mod object_acl;
+mod object_info;
+mod objects;
+mod open_body;
+mod put_object;
+mod seal_body;
+mod upload_part;
+mod uploads;
+mod users;
+
+pub use assemble::{Operations, Ports};
+pub use authorize::{AuthorizeError, Authorizer, Caller, Granted};
+pub use body::{BodyError, BodyStream, RequestBody};
+pub use buckets::{
+    Bucket, BucketAlreadyExists, BucketNotEmpty, Buckets, ChangeBucketError, CreateBucketError, Created,
+    DeleteBucketError, GetPolicyError, NoSuchBucketPolicy, PolicyError,
+};
+pub use checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, StoredChecksum};
+pub use clock::Clock;
+pub use complete_multipart_upload::{CompleteError, CompleteMultipartUpload, CompletedPart};
+pub use conditions::{ReadConditions, TagMatch, WriteConditions};
+pub use copy_object::{CopyError, CopyObject, CopySource, MetadataDirective, PointlessCopy};
+pub use create_multipart_upload::{CreateMultipartUpload, CreateUploadError, CreatedUpload};
+pub use delete_object::DeleteObjectError;
+pub use encryption::{EncryptionMode, RequestedEncryption, WriteEncryption};
+pub use error::*;
+pub use get_object::{GetObject, GetObjectOutput, ReadError};
+pub use list_multipart_uploads::{ListUploads, UploadEntry, UploadsPage};
+pub use list_objects::{ListObjects, ListedObject, ObjectsPage};
+pub use list_parts::{ListParts, ListPartsError, ListedPart, PartsPage};
+pub use object_acl::ObjectAclError;
+pub use object_info::ObjectInfo;
+pub use objects::Objects;
+pub use put_object::{PutObject, PutObjectError, PutObjectOutput, WriteBodyError};
+pub use records::{CannedAcl, ObjectMetadata};
+pub use upload_part::{UploadPart, UploadPartCopy, UploadPartCopyError, UploadPartError, UploadPartOutput};
+pub use uploads::{AbortError, UploadFacts, Uploads};
+pub use users::{AccessKeyInfo, AccessKeyKind, IssuedAccessKey, IssuedToken, RevokeError, UserInfo, Users, UsersError};

@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use envelope::StoreKey;
+use kms::KeyService;
+use storage::{Blobs, Metadata};
+
+use crate::authorize::Authorizer;
+use crate::buckets::{BucketCache, Buckets};
+use crate::clock::Clock;
+use crate::objects::Objects;
+use crate::records::Records;
+use crate::uploads::Uploads;
+use crate::users::Users;
+
+/// What the operations stand on.
+pub struct Ports {
+    /// Keeps records.
+    pub metadata: Arc<dyn Metadata>,
+    /// Keeps bytes.
+    pub blobs: Arc<dyn Blobs>,
+    /// Keeps key-encryption keys.
+    pub keys: Arc<dyn KeyService>,
+    /// Authenticates records and seals the server's own small secrets.
+    pub store_key: Arc<StoreKey>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The parts, ready for use. Whoever needs one takes that one.
+#[derive(Clone)]
+pub struct Operations {
+    /// Decides who may do what.
+    pub authorizer: Authorizer,
+    /// Buckets.
+    pub buckets: Buckets,
+    /// Objects.
+    pub objects: Objects,
+    /// Multipart uploads.
+    pub uploads: Uploads,
+    /// Users and their access keys.
+    pub users: Users,
+}
+
+impl Operations {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        let records = Records::new(ports.metadata, Arc::new(ports.store_key.authenticator()));
+        let objects = Objects {
+            records: records.clone(),
+            blobs: ports.blobs,
+            keys: ports.keys,
+            store_key: ports.store_key.clone(),
+            clock: ports.clock.clone(),
+        };
+        Self {
+            authorizer: Authorizer::new(records.clone(), Arc::new(BucketCache::default())),
+            buckets: Buckets::new(records.clone(), ports.clock.clone()),
+            uploads: Uploads::new(objects.clone()),
+            objects,
+            users: Users::new(records, &ports.store_key, ports.clock),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+use envelope::{CustomerKey, UnlockedObject};
+use model::{ByteRange, ObjectKey, PartNumber, RangeSpec};
+use policy::Action;
+use storage::Partition;
+
+use crate::authorize::Granted;
+use crate::body::BodyStream;
+use crate::buckets::Bucket;
+use crate::conditions::{ReadConditions, Unmet};
+use crate::encryption::{UnlockError, mode_of, unlock};
+use crate::error::{
+    CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, PreconditionFailed,
+    RangeUnsatisfiable, StoredDataDamaged, WrongCustomerKey,
+};
+use crate::object_info::ObjectInfo;
+use crate::objects::{Objects, identity};
+use crate::open_body::{PartSource, SealedPart, open_body};
+use crate::records::{BodyPlace, ObjectMetadata, ObjectRecord, PartsRecord};
+
+/// What to read of an object.
+#[derive(Default)]
+pub struct GetObject {
+    /// The customer key, if one came.
+    pub customer_key: Option<CustomerKey>,
+    /// Conditions; they are looked at only after the customer key.
+    pub conditions: ReadConditions,
+    /// A range of the whole object.
+    pub range: Option<RangeSpec>,
+    /// One part instead.
+    pub part: Option<PartNumber>,
+}
+
+/// An object on its way out.
+pub struct GetObjectOutput {
+    /// What it is.
+    pub info: ObjectInfo,
+    /// The bytes that follow, when they are not all.
+    pub range: Option<ByteRange>,
+    /// The bytes.
+    pub body: BodyStream,
+}
+
+/// Why an object was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// See [`NoSuchKey`].
+    #[error(transparent)]
+    NoSuchKey(#[from] NoSuchKey),
+    /// See [`CustomerKeyRequired`].
+    #[error(transparent)]
+    KeyRequired(#[from] CustomerKeyRequired),
+    /// See [`CustomerKeyNotApplicable`].
+    #[error(transparent)]
+    KeyNotApplicable(#[from] CustomerKeyNotApplicable),
+    /// See [`WrongCustomerKey`].
+    #[error(transparent)]
+    WrongKey(#[from] WrongCustomerKey),
+    /// See [`PreconditionFailed`].
+    #[error(transparent)]
+    Precondition(#[from] PreconditionFailed),
+    /// See [`NotModified`].
+    #[error(transparent)]
+    NotModified(#[from] NotModified),
+    /// See [`RangeUnsatisfiable`].
+    #[error(transparent)]
+    Range(#[from] RangeUnsatisfiable),
+    /// See [`NoSuchPart`].
+    #[error(transparent)]
+    Part(#[from] NoSuchPart),
+    /// Our side failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<UnlockError> for ReadError {
+    fn from(error: UnlockError) -> Self {
+        match error {
+            UnlockError::KeyRequired(error) => error.into(),
+            UnlockError::KeyNotApplicable(error) => error.into(),
+            UnlockError::WrongKey(error) => error.into(),
+            UnlockError::Fault(error) => error.into(),
+        }
+    }
+}
+
+impl From<Unmet> for ReadError {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::Failed(error) => error.into(),
+            Unmet::NotModified(error) => error.into(),
+        }
+    }
+}
+
+/// An object whose key fitted and whose conditions held.
+struct Unlocked {
+    record: ObjectRecord,
+    object: UnlockedObject,
+    info: ObjectInfo,
+    parts: Vec<SealedPartPlan>,
+}
+
+/// A part before its bytes are looked for.
+struct SealedPartPlan {
+    entry: envelope::PartEntry,
+    blob: Option<model::BlobId>,
+}
+
+impl Objects {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`ReadError`], before any byte has left.
+    pub async fn get_object(&self, granted: &Granted, get: &GetObject) -> Result<GetObjectOutput, ReadError> {
+        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
+        self.read(bucket, object, get).await
+    }
+
+    /// What an object is, and which bytes a read with the same arguments would give.
+    ///
+    /// # Errors
+    /// As [`Self::get_object`].
+    pub async fn head_object(
+        &self,
+        granted: &Granted,
+        get: &GetObject,
+    ) -> Result<(ObjectInfo, Option<ByteRange>), ReadError> {
+        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
+        let unlocked = self.unlock_current(bucket, object, get).await?;
+        let range = wanted_range(&unlocked, get)?;
+        Ok((unlocked.info, range))
+    }
+
+    /// A read for callers whose target is granted.
+    pub(crate) async fn read(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        get: &GetObject,
+    ) -> Result<GetObjectOutput, ReadError> {
+        let partition = bucket.partition(object);
+        for _ in 0..crate::objects::ATTEMPTS {
+            let unlocked = self.unlock_current(bucket, object, get).await?;
+            let range = wanted_range(&unlocked, get)?;
+            let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.record.size });
+            match self.open_parts(&partition, &unlocked, bytes).await {
+                Ok(body) => return Ok(GetObjectOutput { info: unlocked.info, range, body }),
+                // Its bytes went between the record and here: unless the record still stands, look again.
+                Err(ReadError::Fault(Fault::Store(storage::Error::NoSuchBlob(_)))) => {
+                    if self.is_still(&partition, &unlocked.record).await? {
+                        return Err(Fault::from(StoredDataDamaged("a blob that a record names is gone")).into());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(crate::objects::contention().into())
+    }
+
+    async fn is_still(&self, partition: &Partition, record: &ObjectRecord) -> Result<bool, Fault> {
+        Ok(self.current(partition).await?.is_some_and(|now| now.record.version == record.version))
+    }
+
+    /// The order matters: existence, then the customer key, then conditions. Nothing of the object shows without its
+    /// key.
+    async fn unlock_current(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        get: &GetObject,
+    ) -> Result<Unlocked, ReadError> {
+        let partition = bucket.partition(object);
+        for _ in 0..crate::objects::ATTEMPTS {
+            let current = self.current(&partition).await?;
+            let record = current.ok_or_else(|| NoSuchKey(object.clone()))?.record;
+            let identity = identity(bucket, object, record.version);
+            let wrapped = record.wrapped.clone();
+            let unlocked = unlock(self.keys.as_ref(), wrapped, get.customer_key.as_ref(), &identity).await?;
+            let etag = self.open_etag(bucket, &record)?;
+            get.conditions.check(&etag, record.last_modified)?;
+            let Some(parts) = self.parts_of(&partition, &record, &unlocked).await? else { continue };
+            let metadata = unlocked.open_metadata(&record.sealed_metadata).map_err(Fault::from)?;
+            let info = ObjectInfo {
+                version: record.version,
+                etag,
+                last_modified: record.last_modified,
+                size: record.size,
+                encryption: mode_of(&record.wrapped.holder()),
+                metadata: ObjectMetadata::decode(&metadata).map_err(Fault::from)?,
+                parts: match record.body {
+                    BodyPlace::Parts => u32::try_from(parts.len()).ok(),
+                    BodyPlace::Inline(_) | BodyPlace::Blob(..) => None,
+                },
+                acl: record.acl,
+            };
+            return Ok(Unlocked { record, object: unlocked, info, parts });
+        }
+        Err(crate::objects::contention().into())
+    }
+
+    /// The parts of a version; `None` when it was replaced since its record was read.
+    async fn parts_of(
+        &self,
+        partition: &Partition,
+        record: &ObjectRecord,
+        unlocked: &UnlockedObject,
+    ) -> Result<Option<Vec<SealedPartPlan>>, Fault> {
+        let parts = match &record.body {
+            BodyPlace::Inline(entry) => vec![SealedPartPlan { entry: entry.clone(), blob: None }],
+            BodyPlace::Blob(entry, blob) => vec![SealedPartPlan { entry: entry.clone(), blob: Some(*blob) }],
+            BodyPlace::Parts => {
+                let stored = self.records.get(partition, &ObjectRecord::parts_key(record.version)).await?;
+                let Some(stored) = stored else {
+                    return match self.is_still(partition, record).await? {
+                        true => Err(StoredDataDamaged("the list of parts is gone").into()),
+                        false => Ok(None),
+                    };
+                };
+                let PartsRecord { manifest, blobs } = PartsRecord::decode(stored.payload())?;
+                unlocked.verify_manifest(&manifest)?;
+                let entries = manifest.entries().iter().cloned();
+                entries.zip(blobs).map(|(entry, blob)| SealedPartPlan { entry, blob: Some(blob) }).collect()
+            }
+        };
+        let total = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.entry.length));
+        if total != Some(record.size) {
+            return Err(StoredDataDamaged("the parts do not add up to the size").into());
+        }
+        Ok(Some(parts))
+    }
+
+    async fn open_parts(
+        &self,
+        partition: &Partition,
+        unlocked: &Unlocked,
+        range: ByteRange,
+    ) -> Result<BodyStream, ReadError> {
+        let mut parts = Vec::with_capacity(unlocked.parts.len());
+        for part in &unlocked.parts {
+            let source = match part.blob {
+                Some(blob) => PartSource::Blob(blob),
+                None => {
+                    let record_key = ObjectRecord::inline_key(unlocked.record.version);
+                    let raw = self.records.get_raw(partition, &record_key).await?;
+                    PartSource::Inline(raw.ok_or_else(|| gone(unlocked))?)
+                }
+            };
+            parts.push(SealedPart { entry: part.entry.clone(), source });
+        }
+        open_body(self.blobs.as_ref(), &unlocked.object, parts, range).await
+    }
+}
+
+/// An inline body that is gone is like a blob that is gone: the caller looks whether its record still stands.
+fn gone(unlocked: &Unlocked) -> Fault {
+    storage::Error::NoSuchBlob(model::BlobId::from_bytes(*unlocked.record.version.as_bytes())).into()
+}
+
+fn wanted_range(unlocked: &Unlocked, get: &GetObject) -> Result<Option<ByteRange>, ReadError> {
+    let size = unlocked.record.size;
+    if let Some(number) = get.part {
+        return part_range(unlocked, number).map(Some);
+    }
+    match get.range {
+        None => Ok(None),
+        Some(spec) => Ok(Some(spec.resolve(size).map_err(|_| RangeUnsatisfiable { size })?)),
+    }
+}
+
+/// Parts count from one in the order of the object, whatever numbers they were uploaded under.
+fn part_range(unlocked: &Unlocked, number: PartNumber) -> Result<ByteRange, ReadError> {
+    let mut start = 0;
+    for (index, part) in unlocked.parts.iter().enumerate() {
+        let end = start + part.entry.length;
+        if index + 1 == usize::from(number.get()) {
+            return Ok(ByteRange { start, end });
+        }
+        start = end;
+    }
+    Err(NoSuchPart { parts: u32::try_from(unlocked.parts.len()).unwrap_or(u32::MAX) }.into())
+}

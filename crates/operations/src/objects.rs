@@ -1,0 +1,114 @@
+//! Operations on objects, one file each; this one holds what they share.
+
+use std::sync::Arc;
+
+use envelope::{DigestSealer, ObjectIdentity, StoreKey};
+use kms::KeyService;
+use model::ObjectKey;
+use storage::{Batch, Blobs, CommitError, Partition};
+
+use crate::buckets::Bucket;
+use crate::clock::Clock;
+use crate::error::{Fault, NoSuchBucket, TooMuchContention};
+use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, sole, tables};
+
+/// Put, get, head, delete, copy and list objects.
+#[derive(Clone)]
+pub struct Objects {
+    pub(crate) records: Records,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) keys: Arc<dyn KeyService>,
+    pub(crate) store_key: Arc<StoreKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The current object, as read.
+pub(crate) struct Current {
+    pub(crate) stored: Stored,
+    pub(crate) record: ObjectRecord,
+}
+
+/// Why a version was not made the current one.
+pub(crate) enum ReplaceError {
+    /// Someone else was first: look again.
+    Conflict,
+    NoSuchBucket(NoSuchBucket),
+    Fault(Fault),
+}
+
+impl Objects {
+    pub(crate) async fn current(&self, partition: &Partition) -> Result<Option<Current>, Fault> {
+        let stored = self.records.get(partition, &sole(tables::OBJECTS)).await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let record = ObjectRecord::decode(stored.payload())?;
+        Ok(Some(Current { stored, record }))
+    }
+
+    pub(crate) fn digest_sealer(&self, bucket: &Bucket) -> DigestSealer {
+        self.store_key.digest_sealer(bucket.id.as_bytes())
+    }
+
+    pub(crate) async fn commit(
+        &self,
+        bucket: &Bucket,
+        partition: &Partition,
+        batch: Batch,
+    ) -> Result<(), ReplaceError> {
+        commit(&self.records, bucket, partition, batch).await
+    }
+}
+
+/// Commits to a partition of a bucket.
+pub(crate) async fn commit(
+    records: &Records,
+    bucket: &Bucket,
+    partition: &Partition,
+    batch: Batch,
+) -> Result<(), ReplaceError> {
+    records.metadata().commit(partition, batch).await.map_err(|error| match error {
+        CommitError::Conflict(_) => ReplaceError::Conflict,
+        CommitError::Retired(_) => ReplaceError::NoSuchBucket(NoSuchBucket(bucket.name.clone())),
+        CommitError::Store(error) => ReplaceError::Fault(error.into()),
+    })
+}
+
+/// Adds to `batch` all that goes when the current version goes, except its head record.
+pub(crate) async fn remove_body(
+    records: &Records,
+    partition: &Partition,
+    record: &ObjectRecord,
+    batch: &mut Batch,
+) -> Result<(), Fault> {
+    match &record.body {
+        BodyPlace::Inline(_) => batch.delete.push(ObjectRecord::inline_key(record.version)),
+        BodyPlace::Blob(_, blob) => batch.unlink.push(*blob),
+        BodyPlace::Parts => {
+            let parts_key = ObjectRecord::parts_key(record.version);
+            match records.get(partition, &parts_key).await {
+                Ok(Some(stored)) => batch.unlink.extend(PartsRecord::decode(stored.payload())?.blobs),
+                // Replaced or deleted meanwhile: the commit will conflict and the caller looks again.
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+            batch.delete.push(parts_key);
+        }
+    }
+    Ok(())
+}
+
+/// What the data key of a version is bound to.
+pub(crate) const fn identity<'a>(
+    bucket: &Bucket,
+    object: &'a ObjectKey,
+    version: model::VersionId,
+) -> ObjectIdentity<'a> {
+    ObjectIdentity { bucket: bucket.id, object, version }
+}
+
+/// How often a write looks again when others come first.
+pub(crate) const ATTEMPTS: u32 = 64;
+
+/// The end of a write that was always overtaken.
+pub(crate) fn contention() -> Fault {
+    TooMuchContention.into()
+}

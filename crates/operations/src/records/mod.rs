@@ -1,0 +1,79 @@
+//! What stands in the store: a codec for each kind of record, and the frame that all of them share.
+//!
+//! Every record ends in a tag under the store key that covers its place (scope, partition, table, suffix) and its
+//! bytes, so that a changed, moved or swapped record is found before anything of it is believed. Inline bodies are
+//! the one exception: their chunks authenticate themselves.
+
+mod access_key;
+mod bucket;
+mod metadata;
+mod object;
+mod store;
+mod token;
+mod upload;
+mod user;
+
+pub use metadata::ObjectMetadata;
+
+pub(crate) use access_key::AccessKeyRecord;
+pub(crate) use bucket::BucketRecord;
+pub(crate) use object::{BodyPlace, ObjectRecord, PartsRecord, StoredETag};
+pub(crate) use store::{Records, Stored, as_read};
+pub(crate) use token::TokenRecord;
+pub(crate) use upload::{PartRecord, UploadRecord};
+pub(crate) use user::{InstallationRecord, UserRecord};
+
+use storage::{Partition, RecordKey, Scope, Table};
+
+/// The table of persisted ids; docs/format.md draws each record. A number is never used again for another kind.
+pub(crate) mod tables {
+    use super::Table;
+
+    pub(crate) const BUCKETS: Table = Table(1);
+    pub(crate) const USERS: Table = Table(2);
+    pub(crate) const ACCESS_KEYS: Table = Table(3);
+    pub(crate) const TOKENS: Table = Table(4);
+    pub(crate) const INSTALLATION: Table = Table(5);
+    pub(crate) const OBJECTS: Table = Table(16);
+    pub(crate) const PARTS_OF_OBJECTS: Table = Table(17);
+    pub(crate) const BODIES: Table = Table(18);
+    pub(crate) const UPLOADS: Table = Table(19);
+    pub(crate) const UPLOADED_PARTS: Table = Table(20);
+}
+
+/// The only record of its table in a partition.
+pub(crate) fn sole(table: Table) -> RecordKey {
+    RecordKey::new(table, Vec::new())
+}
+
+/// A partition among the server's own records.
+pub(crate) fn system(name: &[u8]) -> Partition {
+    Partition::new(Scope::SYSTEM, name)
+}
+
+/// A canned ACL: of a bucket or an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CannedAcl {
+    /// The owner alone.
+    #[default]
+    Private,
+    /// Everyone may read.
+    PublicRead,
+}
+
+impl CannedAcl {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Private => 0,
+            Self::PublicRead => 1,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Result<Self, model::codec::Malformed> {
+        match code {
+            0 => Ok(Self::Private),
+            1 => Ok(Self::PublicRead),
+            _ => Err(model::codec::Malformed),
+        }
+    }
+}

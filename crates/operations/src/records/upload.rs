@@ -1,0 +1,111 @@
+use envelope::{PartEntry, WrappedDataKey};
+use model::codec::{Decoder, Encoder, Malformed};
+use model::{BlobId, PartNumber, Timestamp, UploadId, VersionId};
+use storage::RecordKey;
+
+use super::object::{decode_entry, encode_entry};
+use super::{CannedAcl, StoredETag, tables};
+use crate::checksum::ChecksumAlgorithm;
+use crate::encryption::RequestedEncryption;
+use crate::error::Fault;
+
+const UPLOAD_LAYOUT: u8 = 1;
+const PART_LAYOUT: u8 = 1;
+
+/// A multipart upload in progress: table 19, partition = the object key to be, suffix = the upload id.
+pub(crate) struct UploadRecord {
+    /// The version that the completed object will have: the data key is bound to it from the beginning.
+    pub(crate) version: VersionId,
+    pub(crate) begun: Timestamp,
+    pub(crate) acl: CannedAcl,
+    pub(crate) requested: RequestedEncryption,
+    pub(crate) checksum: Option<ChecksumAlgorithm>,
+    /// The client wants one checksum over the whole object rather than one over the parts' checksums.
+    pub(crate) full_object_checksum: bool,
+    pub(crate) wrapped: WrappedDataKey,
+    pub(crate) sealed_metadata: Vec<u8>,
+}
+
+impl UploadRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new(UPLOAD_LAYOUT);
+        encoder
+            .raw(self.version.as_bytes())
+            .u64(self.begun.as_millis())
+            .u8(self.acl.code())
+            .u8(u8::from(self.requested.server_header) | u8::from(self.requested.customer_header) << 1)
+            .u8(self.checksum.map_or(0, ChecksumAlgorithm::code))
+            .u8(self.full_object_checksum.into())
+            .bytes(&self.wrapped.encode())
+            .bytes(&self.sealed_metadata);
+        encoder.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut decoder = Decoder::new(bytes, UPLOAD_LAYOUT)?;
+        let version = VersionId::from_bytes(decoder.array()?);
+        let begun = Timestamp::from_millis(decoder.u64()?);
+        let acl = CannedAcl::from_code(decoder.u8()?)?;
+        let requested = match decoder.u8()? {
+            bits @ 0..=3 => RequestedEncryption { server_header: bits & 1 != 0, customer_header: bits & 2 != 0 },
+            _ => return Err(Malformed.into()),
+        };
+        let checksum = match decoder.u8()? {
+            0 => None,
+            code => Some(ChecksumAlgorithm::from_code(code).ok_or(Malformed)?),
+        };
+        let full_object_checksum = match decoder.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed.into()),
+        };
+        let wrapped = WrappedDataKey::decode(decoder.bytes()?)?;
+        let sealed_metadata = decoder.bytes()?.to_vec();
+        decoder.finish()?;
+        Ok(Self { version, begun, acl, requested, checksum, full_object_checksum, wrapped, sealed_metadata })
+    }
+
+    pub(crate) fn record_key(upload: UploadId) -> RecordKey {
+        RecordKey::new(tables::UPLOADS, *upload.as_bytes())
+    }
+}
+
+/// An uploaded part: table 20, partition = the object key, suffix = upload id, part number.
+pub(crate) struct PartRecord {
+    pub(crate) entry: PartEntry,
+    pub(crate) blob: BlobId,
+    pub(crate) uploaded: Timestamp,
+    /// Bound to the salt of the entry.
+    pub(crate) etag: StoredETag,
+    /// The part's checksum, sealed under the data key; empty without one.
+    pub(crate) sealed_checksum: Vec<u8>,
+}
+
+impl PartRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new(PART_LAYOUT);
+        encode_entry(&mut encoder, &self.entry).raw(self.blob.as_bytes()).u64(self.uploaded.as_millis());
+        self.etag.encode(&mut encoder);
+        encoder.bytes(&self.sealed_checksum);
+        encoder.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut decoder = Decoder::new(bytes, PART_LAYOUT)?;
+        let record = Self {
+            entry: decode_entry(&mut decoder)?,
+            blob: BlobId::from_bytes(decoder.array()?),
+            uploaded: Timestamp::from_millis(decoder.u64()?),
+            etag: StoredETag::decode(&mut decoder)?,
+            sealed_checksum: decoder.bytes()?.to_vec(),
+        };
+        decoder.finish()?;
+        Ok(record)
+    }
+
+    pub(crate) fn record_key(upload: UploadId, number: PartNumber) -> RecordKey {
+        let mut suffix = upload.as_bytes().to_vec();
+        suffix.extend_from_slice(&number.get().to_be_bytes());
+        RecordKey::new(tables::UPLOADED_PARTS, suffix)
+    }
+}

@@ -1,0 +1,259 @@
+//! Multipart uploads: what their operations share. A part is sealed as it comes, under the data key that the upload
+//! was begun with; completing moves no byte.
+
+use std::sync::Arc;
+
+use envelope::{CustomerKey, DigestSealer, StoreKey, UnlockedObject};
+use kms::KeyService;
+use model::{ObjectKey, UploadId};
+use policy::Action;
+use storage::{Batch, Blobs, CommitError, Entry, Partition, Scan, Scope, Start, Table};
+
+use crate::authorize::Granted;
+use crate::buckets::Bucket;
+use crate::clock::Clock;
+use crate::encryption::{EncryptionMode, RequestedEncryption, UnlockError, mode_of, unlock};
+use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchBucket, NoSuchUpload};
+use crate::objects::{ATTEMPTS, Objects, ReplaceError, commit, contention, identity};
+use crate::records::{PartRecord, Records, Stored, UploadRecord, as_read, tables};
+
+/// Begin, feed, look at, complete and abort multipart uploads.
+#[derive(Clone)]
+pub struct Uploads {
+    pub(crate) objects: Objects,
+}
+
+/// What a policy needs to know of an upload before a part or its completion is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadFacts {
+    /// The encryption headers of the call that began it.
+    pub requested: RequestedEncryption,
+    /// Who holds its key.
+    pub encryption: EncryptionMode,
+}
+
+/// An upload, as read.
+pub(crate) struct CurrentUpload {
+    pub(crate) stored: Stored,
+    pub(crate) record: UploadRecord,
+}
+
+/// Why an upload was not aborted.
+#[derive(Debug, thiserror::Error)]
+pub enum AbortError {
+    /// See [`NoSuchUpload`].
+    #[error(transparent)]
+    NoSuchUpload(#[from] NoSuchUpload),
+    /// The bucket was deleted meanwhile.
+    #[error(transparent)]
+    NoSuchBucket(#[from] NoSuchBucket),
+    /// Our side failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Uploads {
+    pub(crate) const fn new(objects: Objects) -> Self {
+        Self { objects }
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.objects.records
+    }
+
+    pub(crate) fn keys(&self) -> &dyn KeyService {
+        self.objects.keys.as_ref()
+    }
+
+    pub(crate) fn blobs(&self) -> &dyn Blobs {
+        self.objects.blobs.as_ref()
+    }
+
+    pub(crate) fn store_key(&self) -> &Arc<StoreKey> {
+        &self.objects.store_key
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.objects.clock.as_ref()
+    }
+
+    pub(crate) fn digest_sealer(&self, bucket: &Bucket) -> DigestSealer {
+        self.store_key().digest_sealer(bucket.id.as_bytes())
+    }
+
+    /// What a policy may know of an upload. It tells nothing else, so it needs no grant.
+    ///
+    /// # Errors
+    /// When our side fails; an unknown upload is `None`.
+    pub async fn facts(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<UploadFacts>, Fault> {
+        let current = self.current(&bucket.partition(object), upload).await?;
+        Ok(current.map(|current| UploadFacts {
+            requested: current.record.requested,
+            encryption: mode_of(&current.record.wrapped.holder()),
+        }))
+    }
+
+    pub(crate) async fn current(
+        &self,
+        partition: &Partition,
+        upload: UploadId,
+    ) -> Result<Option<CurrentUpload>, Fault> {
+        let stored = self.records().get(partition, &UploadRecord::record_key(upload)).await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let record = UploadRecord::decode(stored.payload())?;
+        Ok(Some(CurrentUpload { stored, record }))
+    }
+
+    pub(crate) async fn unlock(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        record: &UploadRecord,
+        customer_key: Option<&CustomerKey>,
+    ) -> Result<UnlockedObject, UnlockError> {
+        if customer_key.is_some() && mode_of(&record.wrapped.holder()) == EncryptionMode::Server {
+            return Err(CustomerKeyNotApplicable.into());
+        }
+        unlock(self.keys(), record.wrapped.clone(), customer_key, &identity(bucket, object, record.version)).await
+    }
+
+    /// Every part of an upload, by number, as stored.
+    pub(crate) async fn parts(
+        &self,
+        partition: &Partition,
+        upload: UploadId,
+    ) -> Result<Vec<(Stored, PartRecord)>, Fault> {
+        let mut parts = Vec::new();
+        for entry in part_entries(self.records(), partition, upload, None, usize::MAX).await? {
+            let record_key = storage::RecordKey::new(tables::UPLOADED_PARTS, entry.suffix.clone());
+            let stored = self.records().check(partition, &record_key, entry.value)?;
+            let record = PartRecord::decode(stored.payload())?;
+            parts.push((stored, record));
+        }
+        Ok(parts)
+    }
+
+    /// Ends an upload without an object.
+    ///
+    /// # Errors
+    /// [`AbortError::NoSuchUpload`] when there is none.
+    pub async fn abort(&self, granted: &Granted, upload: UploadId) -> Result<(), AbortError> {
+        let (bucket, object) = granted.object(Action::AbortMultipartUpload).map_err(Fault::from)?;
+        let partition = bucket.partition(object);
+        let upload_key = UploadRecord::record_key(upload);
+        for _ in 0..ATTEMPTS {
+            let current = self.current(&partition, upload).await?.ok_or(NoSuchUpload)?;
+            let mut batch = Batch {
+                preconditions: vec![as_read(upload_key.clone(), Some(&current.stored))],
+                delete: vec![upload_key.clone()],
+                ..Batch::default()
+            };
+            for (stored, part) in self.parts(&partition, upload).await? {
+                let part_key = PartRecord::record_key(upload, part.entry.number);
+                batch.preconditions.push(as_read(part_key.clone(), Some(&stored)));
+                batch.delete.push(part_key);
+                batch.unlink.push(part.blob);
+            }
+            match commit(self.records(), bucket, &partition, batch).await {
+                Ok(()) => {
+                    self.forget_late_parts(bucket, &partition, upload).await?;
+                    return Ok(());
+                }
+                Err(ReplaceError::Conflict) => {}
+                Err(ReplaceError::NoSuchBucket(error)) => return Err(error.into()),
+                Err(ReplaceError::Fault(error)) => return Err(error.into()),
+            }
+        }
+        Err(contention().into())
+    }
+
+    /// Removes parts that were committed between the last look at an upload and its end. None can come any more: a
+    /// part's commit demands the upload's record.
+    pub(crate) async fn forget_late_parts(
+        &self,
+        bucket: &Bucket,
+        partition: &Partition,
+        upload: UploadId,
+    ) -> Result<(), Fault> {
+        for (_, part) in self.parts(partition, upload).await? {
+            let batch = Batch {
+                delete: vec![PartRecord::record_key(upload, part.entry.number)],
+                unlink: vec![part.blob],
+                ..Batch::default()
+            };
+            match commit(self.records(), bucket, partition, batch).await {
+                Err(ReplaceError::Fault(error)) => return Err(error),
+                Ok(()) | Err(ReplaceError::Conflict | ReplaceError::NoSuchBucket(_)) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Up to `limit` parts of an upload behind the number `after`, by number.
+pub(crate) async fn part_entries(
+    records: &Records,
+    partition: &Partition,
+    upload: UploadId,
+    after: Option<u16>,
+    limit: usize,
+) -> Result<Vec<Entry>, Fault> {
+    let mut first = upload.as_bytes().to_vec();
+    first.extend_from_slice(&after.unwrap_or(0).to_be_bytes());
+    let mut end = partition.name.clone();
+    end.push(0);
+    let mut found: Vec<Entry> = Vec::new();
+    while found.len() < limit {
+        let suffix = found.last().map_or_else(|| first.clone(), |last| last.suffix.clone());
+        let page = PAGE.min(limit - found.len());
+        let scan = Scan {
+            scope: partition.scope,
+            table: tables::UPLOADED_PARTS,
+            start: Start::AfterRecord(partition.name.clone(), suffix),
+            end: Some(end.clone()),
+            limit: page,
+        };
+        let entries = records.scan(scan).await?;
+        let count = entries.len();
+        found.extend(entries.into_iter().take_while(|entry| entry.suffix.starts_with(upload.as_bytes())));
+        if count < page || found.last().is_none_or(|last| !last.suffix.starts_with(upload.as_bytes())) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Removes every upload and part of a retired scope.
+pub(crate) async fn purge_uploads(records: &Records, scope: Scope) -> Result<(), Fault> {
+    purge_table(records, scope, tables::UPLOADS).await?;
+    purge_table(records, scope, tables::UPLOADED_PARTS).await
+}
+
+async fn purge_table(records: &Records, scope: Scope, table: Table) -> Result<(), Fault> {
+    loop {
+        let scan = Scan { scope, table, start: Start::AtPartition(Vec::new()), end: None, limit: PAGE };
+        let entries = records.scan(scan).await?;
+        for entry in &entries {
+            let mut batch =
+                Batch { delete: vec![storage::RecordKey::new(table, entry.suffix.clone())], ..Batch::default() };
+            if table == tables::UPLOADED_PARTS {
+                batch.unlink.push(PartRecord::decode(records.open_entry(scope, table, entry)?)?.blob);
+            }
+            let partition = Partition::new(scope, entry.partition.clone());
+            match records.metadata().commit(&partition, batch).await {
+                Ok(()) | Err(CommitError::Conflict(_) | CommitError::Retired(_)) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+            }
+        }
+        if entries.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+const PAGE: usize = 1000;
