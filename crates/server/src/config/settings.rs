@@ -1,0 +1,106 @@
+//! The one table of settings. Flags, variables, fields of the file, their defaults and docs/configuration.md all come
+//! from it, so none of them can know a setting that another does not.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value};
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// The field in the file, with underscores.
+    pub name: &'static str,
+    /// What stands for the value in help texts.
+    pub placeholder: &'static str,
+    /// The value, as text, when nobody says anything; empty for none.
+    pub default: &'static str,
+    /// What it does, one or two sentences.
+    pub meaning: &'static str,
+    /// Reads a text into a layer.
+    pub set: fn(&mut Layer, &str) -> Result<(), InvalidValue>,
+}
+
+impl Setting {
+    /// The flag without its dashes in front: `data-dir`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable: `CANOPIC_DATA_DIR`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("CANOPIC_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($($name:ident: $type:ty, $placeholder:literal, $default:literal, $meaning:literal;)*) => {
+        /// What one source says: every setting may be missing.
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Layer {
+            $(
+                #[doc = $meaning]
+                pub $name: Option<$type>,
+            )*
+        }
+
+        impl Layer {
+            /// This layer on top of another: what it leaves open, `lower` says.
+            #[must_use]
+            pub fn or(self, lower: Self) -> Self {
+                Self { $($name: self.$name.or(lower.$name),)* }
+            }
+        }
+
+        /// All settings, in the order of the documentation.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: stringify!($name),
+            placeholder: $placeholder,
+            default: $default,
+            meaning: $meaning,
+            set: |layer, text| {
+                layer.$name = Some(<$type as Value>::parse(text)?);
+                Ok(())
+            },
+        },)*];
+    };
+}
+
+settings! {
+    data_dir: PathBuf, "DIR", "./canopic-data",
+        "Where everything is kept. Created, readable by its owner only, on the first run.";
+    root_key_file: PathBuf, "FILE", "",
+        "The key that opens the keyring. Beside the data directory, `<data-dir>.root-key`, unless set; refused inside it.";
+    listen: Listen, "ADDRESS", "127.0.0.1:9443",
+        "Where to serve HTTPS, or `off`.";
+    listen_http: Listen, "ADDRESS", "off",
+        "Where to serve plain HTTP. Customer keys and tokens are refused there, except from a trusted proxy.";
+    tls_cert: PathBuf, "FILE", "",
+        "Certificate chain, PEM. With `tls_key`; a change is picked up without a restart. A local CA issues one unless set.";
+    tls_key: PathBuf, "FILE", "",
+        "Private key of `tls_cert`, PEM.";
+    domain: List<Domain>, "NAME", "",
+        "Names whose sub-domains are buckets (virtual-host addressing). May be given several times.";
+    trusted_proxy: List<Network>, "NETWORK", "",
+        "Peers whose `X-Forwarded-Proto: https` is believed. May be given several times.";
+    region: Region, "NAME", "us-east-1",
+        "The region that clients sign for.";
+    log: LogLevels, "LEVELS", "info",
+        "What is logged, in the form of `RUST_LOG`, which counts too. Other people's code is never below `warn`.";
+    log_format: LogFormat, "FORMAT", "auto",
+        "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere.";
+    shutdown_grace: Period, "TIME", "30s",
+        "How long running requests may take to finish when the server is told to stop.";
+    max_connections: u32, "COUNT", "4096",
+        "Connections served at a time; more wait to be accepted.";
+    handshake_timeout: Period, "TIME", "10s",
+        "How long a TLS handshake may take.";
+    header_timeout: Period, "TIME", "30s",
+        "How long a connection may take to send the header of its next request, which bounds idling too.";
+    body_timeout: Period, "TIME", "60s",
+        "How long a client may neither send nor take a byte while the server waits for it.";
+}
