@@ -74,3 +74,39 @@ impl<'a> Extend<&'a u8> for SealedDigest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::secret;
+
+    const UNIQUE: [u8; 16] = [5; 16];
+    const DIGEST: [u8; 16] = *b"sixteen bytes...";
+
+    fn sealer(scope: u8) -> DigestSealer {
+        StoreKey::new(secret([3; 32])).digest_sealer(&[scope; 16])
+    }
+
+    #[test]
+    fn a_digest_opens_with_its_id_and_scope_only() {
+        let sealed = sealer(1).seal(&UNIQUE, DIGEST);
+        assert_eq!(sealer(1).open(&UNIQUE, &sealed), Ok(DIGEST));
+        assert_eq!(sealer(2).open(&UNIQUE, &sealed), Err(Damaged));
+        for at in 0..16 {
+            let mut other = UNIQUE;
+            other[at] ^= 1;
+            assert_eq!(sealer(1).open(&other, &sealed), Err(Damaged), "byte {at} of the id");
+        }
+    }
+
+    #[test]
+    fn a_sealed_digest_does_not_show_it_and_a_changed_one_is_damage() {
+        let sealed = sealer(1).seal(&UNIQUE, DIGEST);
+        assert_ne!(sealed[..16], DIGEST);
+        for at in 0..sealed.len() {
+            let mut flipped = sealed;
+            flipped[at] ^= 1;
+            assert_eq!(sealer(1).open(&UNIQUE, &flipped), Err(Damaged), "byte {at}");
+        }
+    }
+}

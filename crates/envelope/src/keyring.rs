@@ -135,3 +135,6 @@ impl RootKey {
 
 const FORMAT: u8 = 1;
 const HEADER_LEN: usize = 1 + 32 + 32;
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,59 @@ impl RootKey {
         Self(KeyBytes::random())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+
+    use super::*;
+    use crate::{DigestSealer, KeyringKeys, PartOpener, PartSealer, RecordAuthenticator, SecretSealer, UnlockedObject};
+
+    /// Compiles only for types that lack the trait: for others, two implementations fit and none can be inferred.
+    macro_rules! lacks {
+        ($trait:path: $($type:ty),+) => {$({
+            trait Ambiguous<A> {
+                fn item() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct HasIt;
+            impl<T: ?Sized + $trait> Ambiguous<HasIt> for T {}
+            <$type as Ambiguous<_>>::item();
+        })+};
+    }
+
+    macro_rules! lacks_all {
+        ($($type:ty),+ $(,)?) => {
+            lacks!(Clone: $($type),+);
+            lacks!(Debug: $($type),+);
+            lacks!(Display: $($type),+);
+        };
+    }
+
+    #[test]
+    fn keys_and_what_holds_them_can_be_neither_cloned_nor_printed() {
+        lacks_all!(KeyBytes, CustomerKey, DataKey, KeyEncryptionKey, StoreKey, RootKey, KeyringKeys, UnlockedObject);
+        lacks_all!(PartSealer, PartOpener, RecordAuthenticator, SecretSealer, DigestSealer);
+    }
+
+    #[test]
+    fn what_a_request_carries_goes_between_threads() {
+        const fn goes<T: Send + Sync>() {}
+        goes::<(CustomerKey, DataKey, UnlockedObject, PartSealer, PartOpener, RecordAuthenticator, DigestSealer)>();
+    }
+
+    #[test]
+    fn keys_are_wiped_on_drop() {
+        const fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<KeyBytes>();
+        let mut bytes = KeyBytes::copy_of(&[7; 32]);
+        bytes.zeroize();
+        assert_eq!(bytes.expose(), &[0; 32]);
+    }
+
+    #[test]
+    fn generated_keys_differ() {
+        assert_ne!(DataKey::generate().0.expose(), DataKey::generate().0.expose());
+        assert_ne!(KeyEncryptionKey::generate().id(), KeyEncryptionKey::generate().id());
+    }
+}

@@ -70,3 +70,6 @@ pub fn sealed_range(range: ByteRange, plaintext_len: u64) -> SealedRange {
         take: end - start,
     }
 }
+
+#[cfg(test)]
+mod tests;

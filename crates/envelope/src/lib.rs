@@ -41,3 +41,8 @@ pub use record::{RECORD_TAG_LEN, RecordAuthenticator, RecordPlace};
 pub use root_key_text::RootKeyTextError;
 pub use secret::SecretSealer;
 pub use wrap::{KeyHolder, ObjectIdentity, UnwrapError, WrappedDataKey};
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod vectors;

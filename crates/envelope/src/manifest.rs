@@ -115,3 +115,6 @@ fn encode_list(entries: &[PartEntry]) -> Vec<u8> {
 const FORMAT: u8 = 1;
 const WITHOUT_TAG: u8 = 0;
 const WITH_TAG: u8 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,45 @@ impl UnlockedObject {
 
 /// Bytes that sealing adds to metadata: salt and tag.
 pub const METADATA_OVERHEAD: usize = 16 + TAG_LEN;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{customer_key, with_identity};
+
+    #[test]
+    fn only_the_key_of_a_locked_object_gives_its_metadata() {
+        with_identity(|identity| {
+            let data_key = DataKey::generate();
+            let wrapped = customer_key(1).wrap(&data_key, identity);
+            let sealed = UnlockedObject::new(data_key).seal_metadata(b"metadata");
+
+            let locked = LockedObject::new(wrapped.clone());
+            assert_eq!(locked.holder(), KeyHolder::Customer);
+            assert!(locked.unlock_with_customer_key(&customer_key(2), identity).is_err());
+            let unlocked =
+                LockedObject::new(wrapped).unlock_with_customer_key(&customer_key(1), identity).ok().unwrap();
+            assert_eq!(unlocked.open_metadata(&sealed).unwrap().as_slice(), b"metadata");
+        });
+    }
+
+    #[test]
+    fn metadata_that_was_changed_cut_or_moved_is_damage() {
+        let object = UnlockedObject::new(DataKey::generate());
+        let sealed = object.seal_metadata(b"metadata");
+        assert_eq!(sealed.len(), 8 + METADATA_OVERHEAD);
+        for at in 0..sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[at] ^= 1;
+            assert_eq!(object.open_metadata(&flipped), Err(Damaged), "byte {at}");
+            assert_eq!(object.open_metadata(&sealed[..at]), Err(Damaged), "{at} bytes");
+        }
+        assert_eq!(UnlockedObject::new(DataKey::generate()).open_metadata(&sealed), Err(Damaged));
+    }
+
+    #[test]
+    fn empty_metadata_is_sealed_too() {
+        let object = UnlockedObject::new(DataKey::generate());
+        assert_eq!(object.open_metadata(&object.seal_metadata(b"")).unwrap().as_slice(), b"");
+    }
+}

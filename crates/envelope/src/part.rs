@@ -139,3 +139,6 @@ impl ChunkCipher {
         nonce
     }
 }
+
+#[cfg(test)]
+mod tests;

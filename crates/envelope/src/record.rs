@@ -63,3 +63,6 @@ impl RecordAuthenticator {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests;

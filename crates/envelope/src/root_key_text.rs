@@ -66,3 +66,44 @@ const PREFIX: &str = "canopic-root-key-v1:";
 const CHECKSUM_LEN: usize = 4;
 const BYTES_LEN: usize = 32 + CHECKSUM_LEN;
 const DIGITS_LEN: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_key_survives_its_file() {
+        let key = RootKey::generate();
+        let text = key.to_file_text();
+        assert_eq!(text.capacity(), text.len());
+        let read = RootKey::from_file_text(&format!("\r\n {}\n", text.as_str())).ok().unwrap();
+        assert_eq!(read.0.expose(), key.0.expose());
+    }
+
+    #[test]
+    fn a_cut_text_is_never_taken_for_a_key() {
+        let text = RootKey::generate().to_file_text();
+        let text = text.trim_end();
+        for length in 0..text.len() {
+            assert!(RootKey::from_file_text(&text[..length]).is_err(), "{length}");
+        }
+        assert_eq!(RootKey::from_file_text(&format!("{text}AAAA")).err(), Some(RootKeyTextError::Damaged));
+    }
+
+    #[test]
+    fn a_mistyped_letter_is_recognised() {
+        let text = RootKey::generate().to_file_text().trim_end().to_owned();
+        for at in PREFIX.len()..text.len() {
+            let letter = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let mistyped = [&text[..at], letter, &text[at + 1..]].concat();
+            assert_eq!(RootKey::from_file_text(&mistyped).err(), Some(RootKeyTextError::Damaged), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_another_kind_is_not_called_damaged() {
+        for text in ["", "canopic-root-key-v2:AAAA", "-----BEGIN PRIVATE KEY-----"] {
+            assert_eq!(RootKey::from_file_text(text).err(), Some(RootKeyTextError::UnknownFormat), "{text}");
+        }
+    }
+}

@@ -50,3 +50,38 @@ impl SecretSealer {
         GcmKey::new(&key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::secret;
+
+    fn sealer() -> SecretSealer {
+        StoreKey::new(secret([3; 32])).secret_sealer()
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_context_only() {
+        let sealed = sealer().seal(b"access-key/A", b"secret");
+        assert_eq!(sealer().open(b"access-key/A", &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(sealer().open(b"access-key/B", &sealed), Err(Damaged));
+        assert_eq!(StoreKey::generate().secret_sealer().open(b"access-key/A", &sealed), Err(Damaged));
+    }
+
+    #[test]
+    fn a_changed_or_cut_secret_is_damage() {
+        let sealed = sealer().seal(b"context", b"secret");
+        for at in 0..sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[at] ^= 1;
+            assert_eq!(sealer().open(b"context", &flipped), Err(Damaged), "byte {at}");
+            assert_eq!(sealer().open(b"context", &sealed[..at]), Err(Damaged), "{at} bytes");
+        }
+    }
+
+    #[test]
+    fn sealing_twice_gives_nothing_to_compare() {
+        let (first, second) = (sealer().seal(b"context", b"secret"), sealer().seal(b"context", b"secret"));
+        assert!(first.iter().zip(&second).filter(|(a, b)| a == b).count() < 10);
+    }
+}

@@ -189,3 +189,6 @@ const HELD_BY_CUSTOMER: u8 = 1;
 const HELD_BY_KEYRING: u8 = 2;
 const NO_KEY_ID: [u8; 16] = [0; 16];
 const HEADER_LEN: usize = 1 + 1 + 16 + 32 + 32;
+
+#[cfg(test)]
+mod tests;

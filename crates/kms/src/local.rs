@@ -53,3 +53,6 @@ impl KeyService for LocalKeyring {
         Ok(key.unwrap(wrapped, identity).map_err(|_| Damaged)?)
     }
 }
+
+#[cfg(test)]
+mod tests;
