@@ -1,6 +1,8 @@
 //! The keyring file: every key that the server holds, sealed under its root key. The keys are encoded and decoded here,
 //! so that their bytes never leave this crate.
 
+use std::sync::Arc;
+
 use model::codec::{Decoder, Encoder};
 use zeroize::Zeroizing;
 
@@ -11,8 +13,8 @@ use crate::{Damaged, TAG_LEN, WrongKey};
 
 /// What a keyring file holds.
 pub struct KeyringKeys {
-    /// The server's own key.
-    pub store_key: StoreKey,
+    /// The server's own key, which several parts of the server hold at once.
+    pub store_key: Arc<StoreKey>,
     /// Wraps new data keys.
     pub current: KeyEncryptionKey,
     /// Wrapped older data keys and still unwraps them.
@@ -37,7 +39,7 @@ impl KeyringKeys {
     /// Fresh keys: a store key and one key-encryption key.
     #[must_use]
     pub fn generate() -> Self {
-        Self { store_key: StoreKey::generate(), current: KeyEncryptionKey::generate(), retired: Vec::new() }
+        Self { store_key: Arc::new(StoreKey::generate()), current: KeyEncryptionKey::generate(), retired: Vec::new() }
     }
 
     /// The key-encryption key of this name.
@@ -68,7 +70,7 @@ impl KeyringKeys {
         };
         let (current, retired) = keys.split_first().ok_or(Damaged)?;
         Ok(Self {
-            store_key: StoreKey(KeyBytes::copy_of(store_key)),
+            store_key: Arc::new(StoreKey(KeyBytes::copy_of(store_key))),
             current: key_encryption_key(current),
             retired: retired.iter().map(key_encryption_key).collect(),
         })

@@ -167,7 +167,7 @@ fn keyring_files_are_as_written_down() {
             .iter()
             .map(|key| KeyEncryptionKey::new(KeyId::from_bytes(array(key, "id")), secret(array(key, "key"))));
         let keyring =
-            KeyringKeys { store_key: store_key(case), current: keys.next().unwrap(), retired: keys.collect() };
+            KeyringKeys { store_key: store_key(case).into(), current: keys.next().unwrap(), retired: keys.collect() };
         let root_key = RootKey::new(secret(array(case, "root_key")));
         let file = root_key.seal_keyring_salted(array(case, "salt"), &keyring);
         assert_eq!(file, bytes(case, "file"), "{}", case["name"]);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use envelope::{
     Damaged, DataKey, KeyHolder, KeyringKeys, ObjectIdentity, OpenKeyringError, RootKey, StoreKey, WrappedDataKey,
@@ -29,8 +31,8 @@ impl LocalKeyring {
 
     /// The key that authenticates records and seals the server's own secrets.
     #[must_use]
-    pub const fn store_key(&self) -> &StoreKey {
-        &self.keys.store_key
+    pub fn store_key(&self) -> Arc<StoreKey> {
+        Arc::clone(&self.keys.store_key)
     }
 }
 
