@@ -1,7 +1,7 @@
 use model::Principal;
 
 use crate::denied::{DenialReason, Denied};
-use crate::policy::Effect;
+use crate::policy::{Effect, Request};
 use crate::verdict::Verdict;
 use crate::{Action, Context, Policy, Resource};
 
@@ -112,10 +112,12 @@ fn consult(
     }
     let mut context = context.clone();
     context.describe(principal);
+    let action = action.as_str().to_ascii_lowercase();
+    let request = Request { principal, action, arn: resource.arn(), context };
     let mut allows = false;
     let mut unknown = None;
     for statement in &policy.statements {
-        let verdict = statement.concerns(principal, action, resource, &context);
+        let verdict = statement.concerns(&request);
         match (statement.effect, verdict) {
             (Effect::Deny, Verdict::Yes) => return Err(DenialReason::ExplicitDeny { sid: statement.sid.clone() }),
             (Effect::Deny, Verdict::Unknown) => {

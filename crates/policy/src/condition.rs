@@ -8,8 +8,6 @@ pub(crate) mod keys;
 mod operand;
 mod operator;
 
-use std::borrow::Cow;
-
 use operand::Operand;
 use operator::{Comparison, Operator, Quantifier};
 
@@ -95,7 +93,7 @@ impl Condition {
             }
     }
 
-    fn holds_for(&self, value: &Cow<'static, str>, context: &Context) -> Verdict {
+    fn holds_for(&self, value: &str, context: &Context) -> Verdict {
         let any = self.any_operand(value, context);
         if self.operator.negated { any.negate() } else { any }
     }

@@ -10,6 +10,7 @@
 
 mod action;
 mod authorize;
+mod automaton;
 mod condition;
 mod context;
 mod denied;

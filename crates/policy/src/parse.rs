@@ -3,6 +3,7 @@
 use model::BucketName;
 
 use crate::action::{self, Level};
+use crate::automaton::Automaton;
 use crate::condition::{Condition, keys};
 use crate::document::Json;
 use crate::pattern::{Pattern, Syntax};
@@ -90,9 +91,9 @@ fn action_set(element: Json, negated: bool) -> Result<ActionSet> {
     let mut patterns = Vec::with_capacity(texts.len());
     for text in texts {
         let text = text.to_ascii_lowercase();
-        let pattern = Pattern::parse(&text, Syntax { wildcards: true, variables: false })?;
+        let pattern = Automaton::of_glob(&text);
         let ours = text == "*" || text.starts_with("s3:");
-        if !ours || !action::known().any(|(name, _)| pattern.may_match(name)) {
+        if !ours || !action::known().any(|(name, _)| pattern.matches(name)) {
             return Err(MalformedPolicy::InvalidAction);
         }
         patterns.push(pattern);
@@ -131,7 +132,7 @@ fn resource_set(element: Json, negated: bool, bucket: &BucketName, variables: bo
         if !text.starts_with(ARN_PREFIX) {
             return Err(MalformedPolicy::InvalidResource);
         }
-        let pattern = Pattern::parse(&text, Syntax { wildcards: true, variables })?;
+        let pattern = Pattern::parse(&text, Syntax { wildcards: true, variables, ..Syntax::default() })?;
         let (is_bucket, is_object) = (pattern.may_match(&own), pattern.may_match_below(&below));
         if !is_bucket && !is_object {
             return Err(MalformedPolicy::InvalidResource);
@@ -145,7 +146,7 @@ fn resource_set(element: Json, negated: bool, bucket: &BucketName, variables: bo
 
 /// Each action must apply to a resource of the statement; of a negated set, one of the remaining actions.
 fn check_actions(actions: &ActionSet, levels: Levels) -> Result<()> {
-    let applies = |(name, level): (&str, Level), pattern: &Pattern| levels.include(level) && pattern.may_match(name);
+    let applies = |(name, level): (&str, Level), pattern: &Automaton| levels.include(level) && pattern.matches(name);
     let fine = if actions.negated {
         action::known().any(|(name, level)| levels.include(level) && actions.contains(name))
     } else {

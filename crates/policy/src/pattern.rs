@@ -1,36 +1,31 @@
-//! Text with wildcards and policy variables, matched without recursion.
-//!
-//! The matcher remembers only the last `*`: a longer text cannot be saved by an earlier one, so the time is at most
-//! the product of the two lengths, and both are bounded (a policy by its size, a request by its headers).
+//! Text with wildcards and policy variables.
 
-use std::borrow::Cow;
-
+use crate::automaton::{Automaton, Step};
 use crate::condition::keys;
 use crate::verdict::Verdict;
 use crate::{Context, MalformedPolicy};
 
-/// Which special characters a text may hold.
-#[derive(Clone, Copy, Debug)]
+/// Which special characters a text may hold, and how it is compared.
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Syntax {
     /// `*` and `?` are wildcards.
     pub(crate) wildcards: bool,
     /// `${name}` is a policy variable, `${*}`, `${?}` and `${$}` are the characters themselves.
     pub(crate) variables: bool,
+    /// Upper and lower case are the same.
+    pub(crate) ignores_case: bool,
 }
 
 /// A parsed text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     glyphs: Vec<Glyph>,
+    ignores_case: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Glyph {
-    Byte(u8),
-    /// `?`: one character.
-    One,
-    /// `*`: any text, the empty one too.
-    Many,
+    Step(Step),
     Variable(Box<Variable>),
 }
 
@@ -47,42 +42,33 @@ impl Pattern {
     pub(crate) fn parse(text: &str, syntax: Syntax) -> Result<Self, MalformedPolicy> {
         let mut glyphs = Vec::with_capacity(text.len());
         let mut rest = text;
-        while let Some(first) = rest.bytes().next() {
+        while let Some(first) = rest.chars().next() {
             if syntax.variables && rest.starts_with("${") {
                 let (body, after) = rest[2..].split_once('}').ok_or(MalformedPolicy::InvalidConditionKey)?;
                 glyphs.push(variable(body)?);
                 rest = after;
                 continue;
             }
-            let length = char_len(first).min(rest.len());
             match first {
-                b'*' if syntax.wildcards => glyphs.push(Glyph::Many),
-                b'?' if syntax.wildcards => glyphs.push(Glyph::One),
-                _ => glyphs.extend(rest[..length].bytes().map(Glyph::Byte)),
+                '*' if syntax.wildcards => glyphs.push(Glyph::Step(Step::Many)),
+                '?' if syntax.wildcards => glyphs.push(Glyph::Step(Step::One)),
+                _ => glyphs.extend(literal(first, syntax.ignores_case).map(Glyph::Step)),
             }
-            rest = &rest[length..];
+            rest = &rest[first.len_utf8()..];
         }
-        Ok(Self { glyphs })
+        Ok(Self { glyphs, ignores_case: syntax.ignores_case })
     }
 
     /// Whether the whole of `text` is meant. Unknown when that hangs on a variable which the request does not fill.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> Verdict {
-        let (glyphs, certain) = self.resolve(context);
-        verdict(glob(&glyphs, text.as_bytes()), certain)
-    }
-
-    /// [`Self::matches`] without regard to case; the pattern itself must have gone through [`Self::into_lowercase`].
-    pub(crate) fn matches_lowercase(&self, text: &str, context: &Context) -> Verdict {
-        let (mut glyphs, certain) = self.resolve(context);
-        if let Cow::Owned(resolved) = &mut glyphs {
-            *resolved = lowercase(resolved);
+        let folded = self.ignores_case.then(|| text.chars().flat_map(char::to_lowercase).collect::<String>());
+        let text = folded.as_deref().unwrap_or(text);
+        let Some((steps, certain)) = self.resolve(context, text.len()) else { return Verdict::No };
+        match (Automaton::new(steps).matches(text), certain) {
+            (false, _) => Verdict::No,
+            (true, true) => Verdict::Yes,
+            (true, false) => Verdict::Unknown,
         }
-        verdict(glob(&glyphs, fold(text).as_bytes()), certain)
-    }
-
-    /// Folds the literal text.
-    pub(crate) fn into_lowercase(self) -> Self {
-        Self { glyphs: lowercase(&self.glyphs) }
     }
 
     /// Whether the whole of `text` is meant, a variable standing for any text.
@@ -90,110 +76,82 @@ impl Pattern {
         self.matches(text, &Context::new()) != Verdict::No
     }
 
-    /// Whether some text that is longer than `prefix` and begins with it may be meant.
+    /// Whether some text that is longer than `prefix` and begins with it may be meant, a variable standing for any
+    /// text.
     pub(crate) fn may_match_below(&self, prefix: &str) -> bool {
-        let (glyphs, _) = self.resolve(&Context::new());
-        // Positions in the pattern that can be reached by reading the prefix, as in a nondeterministic automaton.
-        let mut reached = vec![false; glyphs.len() + 1];
-        reached[0] = true;
-        pass_stars(&glyphs, &mut reached);
-        for character in prefix.chars() {
-            let mut bytes = [0; 4];
-            let encoded = character.encode_utf8(&mut bytes).as_bytes();
-            let mut next = vec![false; glyphs.len() + 1];
-            for at in (0..glyphs.len()).filter(|at| reached[*at]) {
-                match &glyphs[at] {
-                    Glyph::Many => next[at] = true,
-                    Glyph::One => next[at + 1] = true,
-                    Glyph::Byte(_) if literal(&glyphs[at..], encoded) => next[at + encoded.len()] = true,
-                    Glyph::Byte(_) | Glyph::Variable(_) => {}
-                }
-            }
-            pass_stars(&glyphs, &mut next);
-            reached = next;
-        }
-        // Every position but the last has a glyph behind it, and every glyph can produce a character.
-        reached[..glyphs.len()].contains(&true)
+        let resolved = self.resolve(&Context::new(), usize::MAX);
+        resolved.is_some_and(|(steps, _)| Automaton::new(steps).matches_below(prefix))
     }
 
     /// Whether there is neither a wildcard nor a variable.
     pub(crate) fn is_literal(&self) -> bool {
-        self.glyphs.iter().all(|glyph| matches!(glyph, Glyph::Byte(_)))
+        self.glyphs.iter().all(|glyph| matches!(glyph, Glyph::Step(Step::Byte(_))))
     }
 
     /// Splits at the first `count - 1` literal colons; fewer pieces when there are fewer colons.
     pub(crate) fn split_colons(&self, count: usize) -> Vec<Self> {
-        let pieces = self.glyphs.splitn(count, |glyph| *glyph == Glyph::Byte(b':'));
-        pieces.map(|glyphs| Self { glyphs: glyphs.to_vec() }).collect()
+        let pieces = self.glyphs.splitn(count, |glyph| *glyph == Glyph::Step(Step::Byte(b':')));
+        pieces.map(|glyphs| Self { glyphs: glyphs.to_vec(), ignores_case: self.ignores_case }).collect()
     }
 
-    /// The pattern with its variables filled, and whether all could be. One that could not stands for any text.
-    fn resolve(&self, context: &Context) -> (Cow<'_, [Glyph]>, bool) {
-        if !self.glyphs.iter().any(|glyph| matches!(glyph, Glyph::Variable(_))) {
-            return (Cow::Borrowed(&self.glyphs), true);
-        }
-        let mut certain = true;
-        let mut resolved = Vec::with_capacity(self.glyphs.len());
+    /// The steps with every variable filled, and whether all could be; one that could not stands for any text.
+    ///
+    /// `None` when more literal bytes than `len_max` come together, so that nothing as short can match: a policy
+    /// that names a long value a thousand times must not become a thousand copies of it.
+    fn resolve(&self, context: &Context, len_max: usize) -> Option<(Vec<Step>, bool)> {
+        let (mut certain, mut literals) = (true, 0);
+        let mut steps = Vec::with_capacity(self.glyphs.len());
         for glyph in &self.glyphs {
-            let Glyph::Variable(variable) = glyph else {
-                resolved.push(glyph.clone());
-                continue;
-            };
-            // A key with several values cannot be a variable (IAM user guide, "Policy variables").
-            let value = match context.get(&variable.name) {
-                Some([value]) => Some(value.as_ref()),
-                _ => variable.default.as_deref(),
-            };
-            match value {
-                Some(value) => resolved.extend(value.bytes().map(Glyph::Byte)),
-                None => {
-                    certain = false;
-                    resolved.push(Glyph::Many);
+            match glyph {
+                Glyph::Step(step) => {
+                    literals += usize::from(matches!(step, Step::Byte(_)));
+                    steps.push(*step);
                 }
+                Glyph::Variable(variable) => match variable.value(context) {
+                    Some(value) => {
+                        let before = steps.len();
+                        steps.extend(value.chars().flat_map(|character| literal(character, self.ignores_case)));
+                        literals += steps.len() - before;
+                    }
+                    None => {
+                        certain = false;
+                        steps.push(Step::Many);
+                    }
+                },
+            }
+            if literals > len_max {
+                return None;
             }
         }
-        (Cow::Owned(resolved), certain)
+        Some((steps, certain))
     }
 }
 
-const fn verdict(matched: bool, certain: bool) -> Verdict {
-    match (matched, certain) {
-        (false, _) => Verdict::No,
-        (true, true) => Verdict::Yes,
-        (true, false) => Verdict::Unknown,
-    }
-}
-
-/// Lower case character by character, so that where a text is cut makes no difference.
-fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// [`fold`] for the runs of literal bytes, which are whole characters always.
-fn lowercase(glyphs: &[Glyph]) -> Vec<Glyph> {
-    let mut folded = Vec::with_capacity(glyphs.len());
-    let mut run = Vec::new();
-    for glyph in glyphs {
-        if let Glyph::Byte(byte) = glyph {
-            run.push(*byte);
-            continue;
+impl Variable {
+    /// The value in this request. A key with several values has none (IAM user guide, "Policy variables").
+    fn value<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
+        match context.get(&self.name) {
+            Some([value]) => Some(value.as_ref()),
+            _ => self.default.as_deref(),
         }
-        flush(&mut run, &mut folded);
-        folded.push(glyph.clone());
     }
-    flush(&mut run, &mut folded);
-    folded
 }
 
-fn flush(run: &mut Vec<u8>, folded: &mut Vec<Glyph>) {
-    folded.extend(fold(&String::from_utf8_lossy(run)).bytes().map(Glyph::Byte));
-    run.clear();
+/// The bytes of a character, folded character by character, so that where a text is cut makes no difference.
+fn literal(character: char, folded: bool) -> impl Iterator<Item = Step> {
+    let mut text = String::with_capacity(4);
+    if folded {
+        text.extend(character.to_lowercase())
+    } else {
+        text.push(character)
+    }
+    text.into_bytes().into_iter().map(Step::Byte)
 }
 
 /// Reads what stands between `${` and `}`.
 fn variable(body: &str) -> Result<Glyph, MalformedPolicy> {
     if let [single @ (b'*' | b'?' | b'$')] = body.as_bytes() {
-        return Ok(Glyph::Byte(*single));
+        return Ok(Glyph::Step(Step::Byte(*single)));
     }
     let (name, default) = match body.split_once(',') {
         None => (body, None),
@@ -209,71 +167,14 @@ fn variable(body: &str) -> Result<Glyph, MalformedPolicy> {
     Ok(Glyph::Variable(Box::new(Variable { name: name.to_owned(), default })))
 }
 
-/// Whether `glyphs`, free of variables, describe the whole of `text`, which is UTF-8.
-fn glob(glyphs: &[Glyph], text: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
-    // Where the last star stands, and how much of the text it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        match glyphs.get(at) {
-            Some(Glyph::Many) => {
-                at += 1;
-                star = Some((at, read));
-                continue;
-            }
-            Some(Glyph::One) if read < text.len() => {
-                at += 1;
-                read += char_len(text[read]);
-                continue;
-            }
-            Some(Glyph::Byte(byte)) if text.get(read) == Some(byte) => {
-                at += 1;
-                read += 1;
-                continue;
-            }
-            None if read >= text.len() => return true,
-            _ => {}
-        }
-        let Some((behind, taken)) = star else { return false };
-        if taken >= text.len() {
-            return false;
-        }
-        let taken = taken + char_len(text[taken]);
-        star = Some((behind, taken));
-        (at, read) = (behind, taken);
-    }
-}
-
-fn pass_stars(glyphs: &[Glyph], reached: &mut [bool]) {
-    for at in 0..glyphs.len() {
-        if reached[at] && glyphs[at] == Glyph::Many {
-            reached[at + 1] = true;
-        }
-    }
-}
-
-fn literal(glyphs: &[Glyph], bytes: &[u8]) -> bool {
-    glyphs.len() >= bytes.len() && glyphs.iter().zip(bytes).all(|(glyph, byte)| *glyph == Glyph::Byte(*byte))
-}
-
-/// The length in bytes of the UTF-8 character that begins with `first`.
-const fn char_len(first: u8) -> usize {
-    match first {
-        0..=0xBF => 1,
-        0xC0..=0xDF => 2,
-        0xE0..=0xEF => 3,
-        0xF0.. => 4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const GLOB: Syntax = Syntax { wildcards: true, variables: false };
-    const FULL: Syntax = Syntax { wildcards: true, variables: true };
+    const GLOB: Syntax = Syntax { wildcards: true, variables: false, ignores_case: false };
+    const FULL: Syntax = Syntax { variables: true, ..GLOB };
 
     /// The definition, followed literally: exponential, and obviously right.
     fn reference(pattern: &[char], text: &[char]) -> bool {
@@ -331,10 +232,34 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_do_not_explode() {
-        let parsed = pattern(&"a*".repeat(5_000), GLOB);
-        assert!(!parsed.may_match(&format!("{}b", "a".repeat(4_000))));
-        assert!(!pattern(&format!("{}b", "*a".repeat(40)), GLOB).may_match(&"a".repeat(2_000)));
+    fn positions_beyond_one_machine_word_are_tracked() {
+        for length in [62, 63, 64, 65, 127, 128, 200] {
+            let text = "ab".repeat(length);
+            for glob in
+                [text.clone(), format!("*{}", &text[1..]), format!("{}*?", &text[..length]), "?".repeat(2 * length)]
+            {
+                assert!(pattern(&glob, GLOB).may_match(&text), "{glob}");
+                assert!(!pattern(&glob, GLOB).may_match(&format!("c{text}d")) || glob.ends_with("*?"), "{glob}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_wildcards_against_a_long_text_are_quick() {
+        // A matcher that tries every way to share out the text among the stars does not end.
+        let text = "a".repeat(16_000);
+        for glob in ["*a".repeat(10_000) + "b", format!("*{}b", "a?".repeat(5_000))] {
+            assert!(!pattern(&glob, GLOB).may_match(&text));
+        }
+    }
+
+    #[test]
+    fn a_long_value_named_a_thousand_times_is_not_copied_as_often() {
+        let parsed = pattern(&"${aws:Referer}".repeat(1_400), FULL);
+        let context = Context::new().with("aws:Referer", "a".repeat(16_000));
+        let text = "a".repeat(16_000);
+        assert_eq!(parsed.resolve(&context, text.len()), None);
+        assert_eq!(parsed.matches(&text, &context), Verdict::No);
     }
 
     #[test]

@@ -2,11 +2,12 @@ use std::fmt;
 
 use model::{BucketName, Principal};
 
+use crate::automaton::Automaton;
 use crate::condition::Condition;
 use crate::pattern::Pattern;
 use crate::principal::PrincipalSet;
 use crate::verdict::Verdict;
-use crate::{Action, Context, MalformedPolicy, Resource, parse, public};
+use crate::{Context, MalformedPolicy, parse, public};
 
 /// The policy of one bucket.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Policy {
     /// The largest document, in bytes (S3 user guide, "Bucket policies": 20 KB).
     pub const LEN_MAX: usize = 20 * 1024;
 
-    /// Parses the document of `bucket`'s policy.
+    /// Parses the document of `bucket`'s policy. Evaluating is much cheaper than parsing: keep the result.
     ///
     /// `Version` is `2012-10-17` or `2008-10-17`, the latter when absent; any other date is taken as 2012-10-17, with
     /// a [`PolicyWarning`]. Policy variables work in 2012-10-17 only.
@@ -85,10 +86,10 @@ pub(crate) enum Effect {
     Deny,
 }
 
-/// The `Action` or `NotAction` element: lower-case patterns.
+/// The `Action` or `NotAction` element: patterns over lower-case names.
 #[derive(Debug, Clone)]
 pub(crate) struct ActionSet {
-    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) patterns: Vec<Automaton>,
     pub(crate) negated: bool,
 }
 
@@ -99,21 +100,24 @@ pub(crate) struct ResourceSet {
     pub(crate) negated: bool,
 }
 
+/// A request, with what all statements need of it.
+pub(crate) struct Request<'a> {
+    pub(crate) principal: &'a Principal,
+    /// The action's name in lower case.
+    pub(crate) action: String,
+    /// The resource's name.
+    pub(crate) arn: String,
+    pub(crate) context: Context,
+}
+
 impl Statement {
     /// Whether the statement is about this request.
-    pub(crate) fn concerns(
-        &self,
-        principal: &Principal,
-        action: Action,
-        resource: &Resource,
-        context: &Context,
-    ) -> Verdict {
-        let named = self.principals.contains(principal) && self.actions.contains(&action.as_str().to_ascii_lowercase());
-        if !named {
+    pub(crate) fn concerns(&self, request: &Request<'_>) -> Verdict {
+        if !self.principals.contains(request.principal) || !self.actions.contains(&request.action) {
             return Verdict::No;
         }
-        let resource = self.resources.contains(&resource.arn(), context);
-        let conditions = self.conditions.iter().map(|condition| condition.holds(context));
+        let resource = self.resources.contains(&request.arn, &request.context);
+        let conditions = self.conditions.iter().map(|condition| condition.holds(&request.context));
         Verdict::all(std::iter::once(resource).chain(conditions))
     }
 }
@@ -121,7 +125,7 @@ impl Statement {
 impl ActionSet {
     /// Whether the action of that lower-case name is in the set.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.may_match(name)) != self.negated
+        self.patterns.iter().any(|pattern| pattern.matches(name)) != self.negated
     }
 }
 

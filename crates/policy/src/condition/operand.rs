@@ -13,8 +13,6 @@ use crate::{Context, MalformedPolicy};
 #[derive(Debug, Clone)]
 pub(crate) enum Operand {
     Text(Pattern),
-    /// Compared with the lower-case request value.
-    TextIgnoringCase(Pattern),
     Arn(Vec<Pattern>),
     Number(Order, f64),
     /// Nanoseconds since the Unix epoch.
@@ -30,12 +28,12 @@ impl Operand {
     /// [`MalformedPolicy`] for a broken policy variable. They exist in text and names only (IAM user guide, "Where you
     /// can use policy variables").
     pub(crate) fn parse(comparison: Comparison, value: &str, variables: bool) -> Result<Option<Self>, MalformedPolicy> {
-        let pattern = |wildcards| Pattern::parse(value, Syntax { wildcards, variables });
+        let pattern = |wildcards, ignores_case| Pattern::parse(value, Syntax { wildcards, variables, ignores_case });
         Ok(match comparison {
-            Comparison::Text => Some(Self::Text(pattern(false)?)),
-            Comparison::TextLike => Some(Self::Text(pattern(true)?)),
-            Comparison::TextIgnoringCase => Some(Self::TextIgnoringCase(pattern(false)?.into_lowercase())),
-            Comparison::Arn => Some(Self::Arn(pattern(true)?.split_colons(ARN_FIELDS))),
+            Comparison::Text => Some(Self::Text(pattern(false, false)?)),
+            Comparison::TextIgnoringCase => Some(Self::Text(pattern(false, true)?)),
+            Comparison::TextLike => Some(Self::Text(pattern(true, false)?)),
+            Comparison::Arn => Some(Self::Arn(pattern(true, false)?.split_colons(ARN_FIELDS))),
             Comparison::Number(order) => number(value).map(|number| Self::Number(order, number)),
             Comparison::Date(order) => date(value).map(|date| Self::Date(order, date)),
             Comparison::Bool | Comparison::Null => boolean(value).map(Self::Bool),
@@ -48,7 +46,6 @@ impl Operand {
         let typed = |accepted: Option<bool>| accepted.map_or(Verdict::Unknown, Verdict::of);
         match self {
             Self::Text(pattern) => pattern.matches(value, context),
-            Self::TextIgnoringCase(pattern) => pattern.matches_lowercase(value, context),
             Self::Arn(fields) => {
                 let values: Vec<&str> = value.splitn(ARN_FIELDS, ':').collect();
                 if values.len() != fields.len() {
@@ -67,7 +64,7 @@ impl Operand {
     /// wider than /8, /32 for IPv6, count as everybody, private ones excepted).
     pub(crate) fn is_fixed(&self) -> bool {
         match self {
-            Self::Text(pattern) | Self::TextIgnoringCase(pattern) => pattern.is_literal(),
+            Self::Text(pattern) => pattern.is_literal(),
             Self::Arn(fields) => fields.iter().all(Pattern::is_literal),
             Self::Number(order, _) | Self::Date(order, _) => *order == Order::Equal,
             Self::Bool(_) => true,
