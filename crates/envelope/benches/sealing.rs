@@ -7,11 +7,11 @@
 use std::hint::black_box;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use envelope::{
+use canopic_envelope::{
     CHUNK_LEN, CustomerKey, DataKey, ObjectIdentity, PartEntry, RecordPlace, SEALED_CHUNK_LEN, StoreKey,
     UnlockedObject, random_bytes,
 };
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use model::{BucketId, ObjectKey, PartNumber, VersionId};
 use zeroize::Zeroizing;
 

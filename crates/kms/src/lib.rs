@@ -2,7 +2,7 @@
 //!
 //! A key service wraps and unwraps data keys; the key-encryption keys never leave it. The local one needs no I/O: its
 //! file is bytes in, bytes out, and reading and writing them is the server's part. Deliberately absent: rotation, for
-//! which the file format and [`KeyId`](envelope::KeyId) in every wrap leave room.
+//! which the file format and [`KeyId`] in every wrap leave room.
 
 mod local;
 
