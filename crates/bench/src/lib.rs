@@ -41,6 +41,7 @@ pub use args::{BenchArgs, InvalidProcessList, Operation, ProcessList, SecretText
 pub use error::BenchError;
 pub use human::{ByteSize, InvalidByteSize, InvalidDuration};
 pub use report::{EndpointReport, Figures, OperationFigures, Ratios, Report, ServerFigures};
+pub use sign::{Credentials, SignedParts, Signer, stamp};
 
 use endpoint::Endpoint;
 use pattern::Pattern;

@@ -87,6 +87,11 @@ impl Phase {
         self.finished.load(Relaxed)
     }
 
+    /// Time since the phase was made.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// How far the phase is, from 0 to 1: by count or by time, whichever will end it.
     pub(crate) fn progress(&self) -> f64 {
         let by_count = self.finished() as f64 / self.limit.max(1) as f64;

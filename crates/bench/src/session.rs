@@ -15,7 +15,6 @@ use crate::worker::Worker;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// An endpoint with its workers.
 pub(crate) struct Session {
@@ -75,12 +74,12 @@ impl Session {
             self.write_all(&folder, self.plan.count).await?;
         }
         let limits = Limits { count: self.plan.count, duration: self.plan.duration, max_errors: self.plan.max_errors };
-        let phase = Arc::new(Phase::new(step_of(self.plan.operation), folder.as_str(), names, limits));
         let mut server = Watch::begin(&self.endpoint.processes)?;
         let mut client = Watch::own()?;
-        let begun = Instant::now();
+        // The phase's clock starts here, behind the reading of counters, which takes its time too.
+        let phase = Arc::new(Phase::new(step_of(self.plan.operation), folder.as_str(), names, limits));
         let mut tally = self.run(&phase, &format!("round {number}"), server.as_mut()).await?;
-        let elapsed = begun.elapsed();
+        let elapsed = phase.elapsed();
         let server = server.as_mut().map(Watch::usage).transpose()?;
         let client = client.as_mut().map(Watch::usage).transpose()?;
         let written = phase.claimed().min(names);

@@ -174,7 +174,8 @@ impl Seen {
     }
 
     fn create_upload(&mut self, object_key: String) -> Response<Full<Bytes>> {
-        let id = format!("{}+&", self.uploads.len());
+        // Never given twice, and not without percent-encoding in a query.
+        let id = format!("{}+&", self.requests["POST uploads"]);
         self.uploads.insert(percent(&id), BTreeMap::new());
         document(&format!("<R><Key>{object_key}</Key><UploadId>{}</UploadId></R>", id.replace('&', "&amp;")))
     }
