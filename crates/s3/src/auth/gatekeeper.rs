@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::Principal;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{Credentials, S3Auth, SecretKey};
+use s3s::{S3Error, S3Result};
+
+use super::{Claim, unknown_access_key};
+use crate::exchange::Exchange;
+use crate::refusal::Refusal;
+
+/// Stands behind `s3s` for one request: gives it the one secret that the request may be signed with, and settles the
+/// principal once `s3s` has found the signature right.
+///
+/// The claim alone settles nothing. Would `s3s` read another credential, or none, where the gateway read one, the
+/// request is refused.
+#[derive(Clone)]
+pub(crate) struct Gatekeeper {
+    claim: Arc<Claim>,
+    exchange: Arc<Exchange>,
+}
+
+impl Gatekeeper {
+    pub(crate) fn new(claim: Claim, exchange: Arc<Exchange>) -> Self {
+        Self { claim: Arc::new(claim), exchange }
+    }
+
+    /// Settles who the request comes from.
+    pub(crate) fn settle(&self, verified: Option<&Credentials>) -> Result<&Principal, S3Error> {
+        let principal = match (&*self.claim, verified) {
+            (Claim::Anonymous, None) => &Principal::Anonymous,
+            (Claim::Token(principal), None) => principal,
+            (Claim::AccessKey { id, principal, .. }, Some(by)) if by.access_key == id.as_str() => principal,
+            _ => return Err(self.exchange.refuse(Refusal::access_denied("Access Denied"))),
+        };
+        self.exchange.settle_principal(principal.clone());
+        Ok(principal)
+    }
+}
+
+#[async_trait]
+impl S3Auth for Gatekeeper {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match &*self.claim {
+            Claim::AccessKey { id, secret, .. } if id.as_str() == access_key => Ok(SecretKey::from(secret.expose())),
+            _ => Err(self.exchange.refuse(unknown_access_key())),
+        }
+    }
+}
+
+#[async_trait]
+impl S3Access for Gatekeeper {
+    /// Called for every operation, after the signature has been checked. What the principal may do is decided in
+    /// `operations`.
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        self.exchange.set_operation(cx.s3_op().name());
+        self.settle(cx.credentials()).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connection;
+
+    fn gatekeeper(claim: Claim) -> Gatekeeper {
+        let connection = Connection { secure: true, peer: ([127, 0, 0, 1], 1).into() };
+        Gatekeeper::new(claim, Exchange::new(connection))
+    }
+
+    fn pair() -> Claim {
+        Claim::AccessKey {
+            id: identity::AccessKeyId::parse("AKIDALICE").unwrap(),
+            secret: Arc::new(identity::SecretAccessKey::parse("a secret-of-alice".replace(' ', "-").as_str()).unwrap()),
+            principal: Principal::from_arn("arn:aws:iam::111122223333:user/alice").unwrap(),
+        }
+    }
+
+    fn verified(id: &str) -> Credentials {
+        Credentials { access_key: id.to_owned(), secret_key: SecretKey::from("s") }
+    }
+
+    #[test]
+    fn a_claim_without_its_proof_settles_nobody() {
+        for (claim, verified) in [
+            (pair(), None),
+            (pair(), Some(verified("AKIDMALLORY"))),
+            (Claim::Anonymous, Some(verified("AKIDALICE"))),
+            (Claim::Token(Principal::Anonymous), Some(verified("AKIDALICE"))),
+        ] {
+            let gatekeeper = gatekeeper(claim);
+            assert!(gatekeeper.settle(verified.as_ref()).is_err());
+            assert!(gatekeeper.exchange.principal().is_none());
+        }
+    }
+
+    #[test]
+    fn a_verified_claim_settles_its_principal() {
+        let gatekeeper = gatekeeper(pair());
+        assert!(gatekeeper.settle(Some(&verified("AKIDALICE"))).is_ok());
+        assert_eq!(
+            gatekeeper.exchange.principal(),
+            Principal::from_arn("arn:aws:iam::111122223333:user/alice").as_ref()
+        );
+    }
+
+    #[tokio::test]
+    async fn only_the_secret_of_the_claim_is_given_out() {
+        let keeper = gatekeeper(pair());
+        assert_eq!(keeper.get_secret_key("AKIDALICE").await.unwrap().expose(), "a-secret-of-alice");
+        assert!(keeper.get_secret_key("AKIDMALLORY").await.is_err());
+        assert!(gatekeeper(Claim::Anonymous).get_secret_key("AKIDALICE").await.is_err());
+    }
+}

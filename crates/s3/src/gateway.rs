@@ -1,0 +1,215 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use operations::Clock;
+use s3s::config::{S3ConfigProvider, StaticConfigProvider};
+use s3s::route::S3Route;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, S3, S3Request, S3Response, S3Result};
+
+use crate::auth::{self, Claim, Claimed, CredentialStore, Gatekeeper};
+use crate::body::{self, Verifier};
+use crate::connection::Connection;
+use crate::exchange::Exchange;
+use crate::limits::{ADMIN_BODY_LEN_MAX, s3s_config};
+use crate::refusal::Refusal;
+use crate::server_routes::{AdminRequest, ServerRoutes};
+use crate::target::{Domains, Names, Target, no_such_path, resolve, settle_host};
+use crate::{error, features, hygiene, query, render};
+
+/// What a gateway is made of, beside the operations.
+pub struct GatewayConfig {
+    /// Virtual-host domains.
+    pub domains: Domains,
+    /// Where credentials are looked up.
+    pub credentials: Arc<dyn CredentialStore>,
+    /// What answers under `/-/`.
+    pub routes: Arc<dyn ServerRoutes>,
+    /// The time, for signatures in headers. `s3s` reads the machine's own clock beside it.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Answers S3 requests with the operations of `S`.
+pub struct Gateway<S> {
+    operations: S,
+    config: GatewayConfig,
+    s3s_config: Arc<dyn S3ConfigProvider>,
+}
+
+impl<S: S3 + Clone> Gateway<S> {
+    /// A gateway in front of `operations`, which `s3s` calls.
+    pub fn new(operations: S, config: GatewayConfig) -> Self {
+        let s3s_config = Arc::new(StaticConfigProvider::new(Arc::new(s3s_config())));
+        Self { operations, config, s3s_config }
+    }
+
+    /// Answers one request. The answer's extensions hold a [`crate::RequestSummary`] for the log.
+    pub async fn call(&self, request: Request<Body>, connection: Connection) -> Response<Body> {
+        let exchange = Exchange::new(connection);
+        let method = request.method().clone();
+        let served = self.serve(request, &exchange).await;
+        let fault = exchange.body_fault();
+        let served = match served {
+            // The body was at fault, whatever others made of it.
+            Ok(response) if response.status().is_server_error() && fault.is_some() => {
+                Err(fault.map_or_else(Refusal::internal, error::of_body))
+            }
+            served => served,
+        };
+        let (mut response, code) = match served {
+            Ok(response) => (response, None),
+            Err(refusal) => (render::refusal(&refusal, &method, &exchange), Some(refusal.code.into_owned())),
+        };
+        exchange.stamp(response.headers_mut());
+        response.extensions_mut().insert(exchange.summary(code));
+        response
+    }
+
+    async fn serve(&self, request: Request<Body>, exchange: &Arc<Exchange>) -> Result<Response<Body>, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let (headers, uri, connection) = (&mut parts.headers, &parts.uri, &exchange.connection);
+        exchange.set_resource(uri.path().to_owned());
+        settle_host(headers, uri)?;
+        hygiene::check(headers, uri, connection)?;
+        let (target, resource) = resolve(&self.config.domains, headers, uri)?;
+        exchange.set_resource(resource);
+        let document = match target {
+            Target::Health => return self.health(&parts.method, uri).await,
+            Target::Admin => check_admin(uri, connection).map(|()| true)?,
+            Target::Service | Target::Bucket | Target::Object => {
+                check_method(&parts.method, headers)?;
+                query::check(&parts.method, target, uri)?;
+                features::check(&parts.method, headers)?;
+                query::is_document(&parts.method, target, uri)
+            }
+        };
+        let now = self.config.clock.now();
+        let Claimed { claim, verifier } =
+            auth::claim(self.config.credentials.as_ref(), headers, uri, connection, now).await?;
+        if target == Target::Admin && !matches!(verifier, Verifier::HeaderV4) {
+            return Err(Refusal::access_denied(
+                "The admin API takes requests that an access key pair signed (version 4).",
+            ));
+        }
+        let body = body::prepare(exchange, verifier, document, headers, body)?;
+        parts.extensions.insert(exchange.clone());
+        let method = parts.method.clone();
+        let service = self.service(claim, target, exchange);
+        // `s3s` has no other failure than an error document that it cannot write.
+        let response = service.call(Request::from_parts(parts, body)).await.map_err(|_| Refusal::internal())?;
+        settle(response, &method, exchange)
+    }
+
+    /// `s3s` for one request. Building it costs a few small allocations, and it can hold no secret but this request's.
+    fn service(&self, claim: Claim, target: Target, exchange: &Arc<Exchange>) -> S3Service {
+        let gatekeeper = Gatekeeper::new(claim, exchange.clone());
+        let is_admin = target == Target::Admin;
+        let mut builder = S3ServiceBuilder::new(self.operations.clone());
+        builder.set_config(self.s3s_config.clone());
+        builder.set_host(self.config.domains.clone());
+        builder.set_validation(Names { admin: is_admin });
+        builder.set_auth(gatekeeper.clone());
+        if is_admin {
+            builder.set_route(AdminRoute { gatekeeper: gatekeeper.clone(), routes: self.config.routes.clone() });
+        }
+        builder.set_access(gatekeeper);
+        builder.build()
+    }
+
+    async fn health(&self, method: &Method, uri: &Uri) -> Result<Response<Body>, Refusal> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(query::method_not_allowed(method, Target::Health));
+        }
+        let path = uri.path().strip_prefix("/-/health").ok_or_else(no_such_path)?;
+        self.config.routes.health(path).await.ok_or_else(no_such_path)
+    }
+}
+
+/// An admin request has one spelling of its path, and comes over TLS.
+fn check_admin(uri: &Uri, connection: &Connection) -> Result<(), Refusal> {
+    if !uri.path().starts_with("/-/admin") {
+        return Err(no_such_path());
+    }
+    if !connection.secure {
+        return Err(Refusal::access_denied("The admin API is served over TLS only."));
+    }
+    Ok(())
+}
+
+fn check_method(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    if *method == Method::OPTIONS {
+        let message = "CORSResponse: CORS is not enabled for this bucket.";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "AccessForbidden", message));
+    }
+    // `s3s` would hold the whole file of a form in memory.
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_form = content_type.trim_start().get(..19).is_some_and(|t| t.eq_ignore_ascii_case("multipart/form-data"));
+    if *method == Method::POST && is_form {
+        return Err(Refusal::not_implemented("A browser-based upload using POST"));
+    }
+    Ok(())
+}
+
+/// Turns the errors of `s3s` and of the handlers behind it into refusals; anything else is the answer.
+fn settle(response: Response<Body>, method: &Method, exchange: &Exchange) -> Result<Response<Body>, Refusal> {
+    let refusal = exchange.take_refusal();
+    let status = response.status();
+    let is_xml = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/xml");
+    let is_error = status.is_client_error() || status.is_server_error() || status == StatusCode::NOT_MODIFIED;
+    if !is_error || !is_xml {
+        let (parts, body) = response.into_parts();
+        let body = if *method == Method::HEAD { Body::empty() } else { body };
+        return Ok(Response::from_parts(parts, body));
+    }
+    Err(refusal.filter(|refusal| refusal.status == status).unwrap_or_else(|| {
+        let document = response.body().bytes().unwrap_or_default();
+        render::of_s3s(status, &String::from_utf8_lossy(&document))
+    }))
+}
+
+/// The admin API behind `s3s`'s signature check.
+struct AdminRoute {
+    gatekeeper: Gatekeeper,
+    routes: Arc<dyn ServerRoutes>,
+}
+
+#[async_trait]
+impl S3Route for AdminRoute {
+    fn is_match(&self, _: &Method, _: &Uri, _: &HeaderMap, _: &mut http::Extensions) -> bool {
+        true
+    }
+
+    async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
+        self.gatekeeper.settle(request.credentials.as_ref()).map(|_| ())
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        let exchange = Exchange::of(&request.extensions)?;
+        exchange.set_operation("Admin");
+        let principal = exchange.principal().cloned().ok_or_else(|| Refusal::internal().to_s3_error())?;
+        let mut input = request.input;
+        let body = input.store_all_limited(ADMIN_BODY_LEN_MAX).await.map_err(|_| {
+            let refusal = exchange.body_fault().map(error::of_body);
+            exchange.refuse(refusal.unwrap_or_else(|| Refusal::invalid_request("The body is too long or incomplete.")))
+        })?;
+        let answer = self
+            .routes
+            .admin(AdminRequest {
+                principal,
+                method: request.method,
+                path: request.uri.path().to_owned(),
+                query: request.uri.query().map(str::to_owned),
+                body,
+            })
+            .await;
+        let (parts, body) = answer.into_parts();
+        let mut response = S3Response::with_headers(body, parts.headers);
+        response.status = Some(parts.status);
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests;
