@@ -14,7 +14,7 @@ use time::macros::format_description;
 use zeroize::Zeroizing;
 
 /// Who signs, and for which region.
-pub(crate) struct Credentials {
+pub struct Credentials {
     /// Sent in the clear with every request, unless it is a token; never printed.
     pub access_key_id: String,
     /// May be empty: a token is sent as access key without a secret.
@@ -24,7 +24,7 @@ pub(crate) struct Credentials {
 }
 
 /// What of a request is signed.
-pub(crate) struct SignedParts<'a> {
+pub struct SignedParts<'a> {
     /// In capitals.
     pub method: &'a str,
     /// Percent-encoded as it will be sent.
@@ -38,19 +38,19 @@ pub(crate) struct SignedParts<'a> {
 }
 
 /// Signs requests; keeps the day's signing key.
-pub(crate) struct Signer {
+pub struct Signer {
     credentials: Arc<Credentials>,
     signing_key: Option<(String, Zeroizing<[u8; 32]>)>,
 }
 
 impl Signer {
     /// A signer without a day's key yet.
-    pub(crate) fn new(credentials: Arc<Credentials>) -> Self {
+    pub fn new(credentials: Arc<Credentials>) -> Self {
         Self { credentials, signing_key: None }
     }
 
     /// The value of the `Authorization` header. `stamp` is the value of `x-amz-date`, as [`stamp`] makes it.
-    pub(crate) fn authorization(&mut self, parts: &SignedParts<'_>, stamp: &str) -> String {
+    pub fn authorization(&mut self, parts: &SignedParts<'_>, stamp: &str) -> String {
         let (day, _) = stamp.split_once('T').unwrap_or((stamp, ""));
         let scope = format!("{day}/{}/s3/aws4_request", self.credentials.region);
         let signed_headers = parts.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
@@ -73,7 +73,7 @@ impl Signer {
 }
 
 /// The time as `x-amz-date` wants it: `20130524T000000Z`.
-pub(crate) fn stamp(time: OffsetDateTime) -> String {
+pub fn stamp(time: OffsetDateTime) -> String {
     time.to_offset(time::UtcOffset::UTC)
         .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
         .expect("a UTC time of four-digit year has every component of the format")
