@@ -140,8 +140,8 @@ pub trait Metadata: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] when a precondition fails, [`CommitError::Retired`] when the batch puts something
-    /// into a retired scope (a batch that only deletes goes through). After [`Error::Unavailable`] the outcome is
-    /// unknown.
+    /// into a retired scope (a batch that only deletes goes through); a retired scope is reported before any
+    /// precondition is looked at. After [`Error::Unavailable`] the outcome is unknown.
     async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError>;
 
     /// One page of records. Each entry is as of some instant during the call.
