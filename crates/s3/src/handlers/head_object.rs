@@ -1,0 +1,62 @@
+use http::{HeaderMap, StatusCode};
+use model::ByteRange;
+use operations::GetObject;
+use policy::Action;
+use s3s::dto::{HeadObjectInput, HeadObjectOutput};
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::Handlers;
+use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
+use super::conditions::read_conditions;
+use super::get_object::{content_range, hide_absence, one_of_range_and_part, parts_count, range};
+use super::metadata::metadata_headers;
+use super::names::part_number;
+
+/// AWS: `HeadObject`.
+pub(super) async fn head_object(
+    handlers: &Handlers,
+    mut request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
+    let asking = handlers.asking(&request)?;
+    let input = &request.input;
+    let granted = asking.object(Action::GetObject, &input.bucket, &input.key).await?;
+    let read = asking.read_key(&mut request.headers)?;
+    let get = GetObject {
+        customer_key: read.customer_key,
+        conditions: read_conditions(&request.headers),
+        range: range(&request.headers),
+        part: input.part_number.map(part_number).transpose()?,
+    };
+    one_of_range_and_part(&get)?;
+    let found = handlers.operations().objects.head_object(&granted, &get).await;
+    let (info, range) = found.map_err(|error| hide_absence(&granted, error))?;
+    asking.note_encryption(info.encryption);
+    let length = range.as_ref().map_or(info.size, ByteRange::len);
+    let mut headers = HeaderMap::new();
+    metadata_headers(&info, &mut headers);
+    let wants_checksum = input.checksum_mode.is_some() && range.is_none();
+    let checksum = checksum_fields(info.metadata.checksums.first().filter(|_| wants_checksum));
+    let (customer_algorithm, customer_md5) = read.echo.into_fields();
+    let output = HeadObjectOutput {
+        accept_ranges: Some("bytes".to_owned()),
+        content_length: Some(i64::try_from(length).unwrap_or(i64::MAX)),
+        content_range: range.map(|range| content_range(range, info.size)),
+        e_tag: Some(etag(&info.etag)),
+        last_modified: Some(timestamp(info.last_modified)),
+        parts_count: parts_count(&get, &info),
+        server_side_encryption: server_side_encryption(info.encryption),
+        sse_customer_algorithm: customer_algorithm,
+        sse_customer_key_md5: customer_md5,
+        checksum_crc32: checksum.crc32,
+        checksum_crc32c: checksum.crc32c,
+        checksum_crc64nvme: checksum.crc64nvme,
+        checksum_sha1: checksum.sha1,
+        checksum_sha256: checksum.sha256,
+        checksum_type: checksum.kind,
+        ..HeadObjectOutput::default()
+    };
+    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let mut response = S3Response::with_headers(output, headers);
+    response.status = Some(status);
+    Ok(response)
+}
