@@ -1,5 +1,7 @@
 //! The policies of docs/force-encryption.md do what its table says. The page is read, not repeated.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::collections::HashMap;
 
 use canopic_policy::{Action, Context, Policy, PolicyWarning, Resource, Standing, authorize};
