@@ -17,8 +17,8 @@ use crate::error::{
 use crate::objects::{ATTEMPTS, ReplaceError, commit, contention, remove_body};
 use crate::put_object::{PutObjectError, PutObjectOutput};
 use crate::records::{
-    BodyPlace, ObjectMetadata, ObjectRecord, PartRecord, PartsRecord, Stored, StoredETag, UploadRecord, as_read, sole,
-    tables,
+    BodyPlace, ObjectMetadata, ObjectRecord, PartChecksum, PartRecord, PartsRecord, Stored, StoredETag, UploadRecord,
+    as_read, sole, tables,
 };
 use crate::uploads::{CurrentUpload, Uploads};
 
@@ -339,14 +339,12 @@ fn combined_checksum(
     let mut values = Vec::new();
     for ((_, part), wanted) in selection.chosen.iter().zip(&complete.parts) {
         let opened = unlocked.open_metadata(&part.sealed_checksum).map_err(Fault::from)?;
-        let (code, value) = opened.split_first().ok_or(StoredDataDamaged("a part's checksum")).map_err(Fault::from)?;
-        if *code != algorithm.code() {
+        let stored = PartChecksum::decode(&opened).map_err(Fault::from)?;
+        let repeats = |(a, claimed): &(ChecksumAlgorithm, Vec<u8>)| *a == algorithm && *claimed == stored.value;
+        if stored.algorithm != algorithm || !wanted.checksum.as_ref().is_none_or(repeats) {
             return Err(InvalidPart(part.entry.number.get()).into());
         }
-        if wanted.checksum.as_ref().is_some_and(|(a, claimed)| *a != algorithm || claimed != value) {
-            return Err(InvalidPart(part.entry.number.get()).into());
-        }
-        values.push((value.to_vec(), part.entry.length));
+        values.push((stored.value, part.entry.length));
     }
     let (value, parts) = match upload.full_object_checksum {
         true => (full_object_crc(algorithm, &values), None),

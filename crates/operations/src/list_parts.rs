@@ -5,8 +5,8 @@ use policy::Action;
 use crate::authorize::Granted;
 use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
 use crate::encryption::UnlockError;
-use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchUpload, StoredDataDamaged, WrongCustomerKey};
-use crate::records::{PartRecord, tables};
+use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchUpload, WrongCustomerKey};
+use crate::records::{PartChecksum, PartRecord, tables};
 use crate::uploads::{Uploads, part_entries};
 
 /// A question for a page of parts.
@@ -92,7 +92,8 @@ impl Uploads {
             let checksum = match &unlocked {
                 Some(unlocked) if !record.sealed_checksum.is_empty() => {
                     let opened = unlocked.open_metadata(&record.sealed_checksum).map_err(Fault::from)?;
-                    Some(decode_checksum(&opened)?)
+                    let PartChecksum { algorithm, value } = PartChecksum::decode(&opened).map_err(Fault::from)?;
+                    Some(StoredChecksum { algorithm, parts: None, value })
                 }
                 _ => None,
             };
@@ -108,11 +109,4 @@ impl Uploads {
         let next = parts.last().filter(|_| more).map(|part| part.number.get());
         Ok(PartsPage { parts, next, checksum: upload.checksum, full_object_checksum: upload.full_object_checksum })
     }
-}
-
-fn decode_checksum(opened: &[u8]) -> Result<StoredChecksum, Fault> {
-    let damaged = StoredDataDamaged("a part's checksum");
-    let (code, value) = opened.split_first().ok_or_else(|| damaged.clone())?;
-    let algorithm = ChecksumAlgorithm::from_code(*code).ok_or(damaged)?;
-    Ok(StoredChecksum { algorithm, parts: None, value: value.to_vec() })
 }

@@ -14,7 +14,7 @@ use crate::error::{
 };
 use crate::get_object::ReadError;
 use crate::objects::{ATTEMPTS, ReplaceError, commit, contention};
-use crate::records::{PartRecord, StoredETag, UploadRecord, as_read};
+use crate::records::{PartChecksum, PartRecord, StoredETag, UploadRecord, as_read};
 use crate::seal_body::{SealPlan, SealedPlace, WriteBodyError, seal_body};
 use crate::uploads::{CurrentUpload, Uploads};
 
@@ -190,7 +190,9 @@ impl Uploads {
             blob,
             uploaded: self.clock().now(),
             etag: stored_etag,
-            sealed_checksum: checksum.as_ref().map_or_else(Vec::new, |c| unlocked.seal_metadata(&encode(c))),
+            sealed_checksum: checksum
+                .as_ref()
+                .map_or_else(Vec::new, |c| unlocked.seal_metadata(&PartChecksum::encode(c))),
         };
         let last_modified = record.uploaded;
         self.commit_part(target, &partition, record).await?;
@@ -245,13 +247,6 @@ struct PartTarget<'a> {
     object: &'a ObjectKey,
     upload: UploadId,
     number: PartNumber,
-}
-
-/// A part's checksum as it is sealed into its record: the algorithm's code, then the value.
-fn encode(checksum: &StoredChecksum) -> Vec<u8> {
-    let mut bytes = vec![checksum.algorithm.code()];
-    bytes.extend_from_slice(&checksum.value);
-    bytes
 }
 
 /// The largest source of a part copy, 5 GiB (AWS: `UploadPartCopy`).

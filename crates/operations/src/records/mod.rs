@@ -20,7 +20,7 @@ pub(crate) use bucket::BucketRecord;
 pub(crate) use object::{BodyPlace, ObjectRecord, PartsRecord, StoredETag};
 pub(crate) use store::{Records, Stored, as_read};
 pub(crate) use token::TokenRecord;
-pub(crate) use upload::{PartRecord, UploadRecord};
+pub(crate) use upload::{PartChecksum, PartRecord, UploadRecord};
 pub(crate) use user::{InstallationRecord, UserRecord};
 
 use storage::{Partition, RecordKey, Scope, Table};

@@ -5,12 +5,15 @@ use storage::RecordKey;
 
 use super::object::{decode_entry, encode_entry};
 use super::{CannedAcl, StoredETag, tables};
-use crate::checksum::ChecksumAlgorithm;
+use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
 use crate::encryption::RequestedEncryption;
 use crate::error::Fault;
 
 const UPLOAD_LAYOUT: u8 = 1;
 const PART_LAYOUT: u8 = 1;
+/// Everything that is sealed as metadata begins with a layout byte of its own kind: 1 is [`super::ObjectMetadata`].
+/// Both are sealed under the same data key, so nothing else keeps one from standing in the place of the other.
+const SEALED_CHECKSUM_LAYOUT: u8 = 2;
 
 /// A multipart upload in progress: table 19, partition = the object key to be, suffix = the upload id.
 pub(crate) struct UploadRecord {
@@ -77,7 +80,7 @@ pub(crate) struct PartRecord {
     pub(crate) uploaded: Timestamp,
     /// Bound to the salt of the entry.
     pub(crate) etag: StoredETag,
-    /// The part's checksum, sealed under the data key; empty without one.
+    /// A [`PartChecksum`], sealed under the data key; empty without one.
     pub(crate) sealed_checksum: Vec<u8>,
 }
 
@@ -107,5 +110,29 @@ impl PartRecord {
         let mut suffix = upload.as_bytes().to_vec();
         suffix.extend_from_slice(&number.get().to_be_bytes());
         RecordKey::new(tables::UPLOADED_PARTS, suffix)
+    }
+}
+
+/// The checksum of one part, as it is before it is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartChecksum {
+    pub(crate) algorithm: ChecksumAlgorithm,
+    /// As many bytes as the algorithm gives.
+    pub(crate) value: Vec<u8>,
+}
+
+impl PartChecksum {
+    pub(crate) fn encode(checksum: &StoredChecksum) -> Vec<u8> {
+        let mut encoder = Encoder::new(SEALED_CHECKSUM_LAYOUT);
+        encoder.u8(checksum.algorithm.code()).raw(&checksum.value);
+        encoder.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut decoder = Decoder::new(bytes, SEALED_CHECKSUM_LAYOUT)?;
+        let algorithm = ChecksumAlgorithm::from_code(decoder.u8()?).ok_or(Malformed)?;
+        let value = decoder.raw(algorithm.value_len())?.to_vec();
+        decoder.finish()?;
+        Ok(Self { algorithm, value })
     }
 }
