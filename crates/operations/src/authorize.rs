@@ -97,6 +97,14 @@ impl Authorizer {
         Self { records, buckets }
     }
 
+    /// A bucket by its name, for facts that a decision needs beforehand. It grants nothing.
+    ///
+    /// # Errors
+    /// [`AuthorizeError::NoSuchBucket`].
+    pub async fn look_up(&self, name: &BucketName) -> Result<Arc<Bucket>, AuthorizeError> {
+        Ok(self.buckets.get(&self.records, name).await?.ok_or_else(|| NoSuchBucket(name.clone()))?)
+    }
+
     /// An action on no bucket in particular.
     ///
     /// # Errors
@@ -123,7 +131,7 @@ impl Authorizer {
     /// # Errors
     /// [`AuthorizeError`] when the bucket does not exist or the action is not allowed.
     pub async fn bucket(&self, caller: &Caller, action: Action, name: &BucketName) -> Result<Granted, AuthorizeError> {
-        let bucket = self.buckets.get(&self.records, name).await?.ok_or_else(|| NoSuchBucket(name.clone()))?;
+        let bucket = self.look_up(name).await?;
         let permit = policy::authorize(
             &caller.principal,
             action,
@@ -145,7 +153,7 @@ impl Authorizer {
         name: &BucketName,
         object: &ObjectKey,
     ) -> Result<Granted, AuthorizeError> {
-        let bucket = self.buckets.get(&self.records, name).await?.ok_or_else(|| NoSuchBucket(name.clone()))?;
+        let bucket = self.look_up(name).await?;
         let decide = |acl_allows| {
             let standing = Standing { owner: Some(&bucket.owner), policy: bucket.policy.as_ref(), acl_allows };
             let resource = Resource::Object(name.clone(), object.clone());

@@ -144,6 +144,8 @@ impl Objects {
             let range = wanted_range(&unlocked, get)?;
             let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.record.size });
             match self.open_parts(&partition, &unlocked, bytes).await {
+                // The later blobs are held from here on, provided that all were still linked just now.
+                Ok(_) if unlocked.parts.len() > 1 && !self.is_still(&partition, &unlocked.record).await? => {}
                 Ok(body) => return Ok(GetObjectOutput { info: unlocked.info, range, body }),
                 // Its bytes went between the record and here: unless the record still stands, look again.
                 Err(ReadError::Fault(Fault::Store(storage::Error::NoSuchBlob(_)))) => {
@@ -247,7 +249,7 @@ impl Objects {
             };
             parts.push(SealedPart { entry: part.entry.clone(), source });
         }
-        open_body(self.blobs.as_ref(), &unlocked.object, parts, range).await
+        open_body(&self.blobs, &unlocked.object, parts, range).await
     }
 }
 

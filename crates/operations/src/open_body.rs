@@ -32,9 +32,10 @@ pub(crate) struct SealedPart {
 /// Opens `range` of the object that `parts` make up.
 ///
 /// The first piece is read and verified before this returns, so that damage there is an error and not a broken
-/// connection. Every blob of the range is opened now as well: a replacement of the object cannot take it away later.
+/// connection. Only the first blob is opened now: while its reader lives, no blob that was linked then goes away (see
+/// [`Blobs::open`]), so a long object needs one open file at a time.
 pub(crate) async fn open_body(
-    blobs: &dyn Blobs,
+    blobs: &Arc<dyn Blobs>,
     unlocked: &UnlockedObject,
     parts: Vec<SealedPart>,
     range: ByteRange,
@@ -48,14 +49,14 @@ pub(crate) async fn open_body(
             let within = ByteRange { start: start.min(end) - part_start, end: end - part_start };
             let source = match part.source {
                 PartSource::Inline(bytes) => OpenSource::Inline(bytes),
-                PartSource::Blob(id) => OpenSource::Blob(Arc::from(blobs.open(id).await.map_err(Fault::from)?)),
+                PartSource::Blob(id) => OpenSource::Closed(id),
             };
             spans.push(Span { opener: unlocked.part_opener(&part.entry), entry: part.entry, source, left: within });
         }
         part_start = part_end;
     }
     spans.reverse();
-    let mut cursor = Cursor { spans, ready: Vec::new() };
+    let mut cursor = Cursor { blobs: blobs.clone(), anchor: None, spans, ready: Vec::new() };
     cursor.fill().await?;
     Ok(Box::pin(stream::unfold(cursor, |mut cursor| async move {
         let item = cursor.next().await.transpose()?;
@@ -69,7 +70,8 @@ pub(crate) async fn open_body(
 
 enum OpenSource {
     Inline(Bytes),
-    Blob(Arc<dyn BlobReader>),
+    Closed(BlobId),
+    Open(Arc<dyn BlobReader>),
 }
 
 /// What is still to be read of one part.
@@ -82,6 +84,9 @@ struct Span {
 }
 
 struct Cursor {
+    blobs: Arc<dyn Blobs>,
+    /// The reader of the first blob, kept to the end: it holds on to the other blobs of the object.
+    anchor: Option<Arc<dyn BlobReader>>,
     /// In reverse order: the current part is the last one.
     spans: Vec<Span>,
     /// Opened pieces that have not left yet, in reverse order.
@@ -99,6 +104,11 @@ impl Cursor {
     /// Opens the next few chunks, until there is a piece to give or nothing is left.
     async fn fill(&mut self) -> Result<(), ReadError> {
         while let Some(span) = self.spans.last_mut() {
+            if let OpenSource::Closed(id) = span.source {
+                let reader: Arc<dyn BlobReader> = Arc::from(self.blobs.open(id).await.map_err(Fault::from)?);
+                self.anchor.get_or_insert_with(|| reader.clone());
+                span.source = OpenSource::Open(reader);
+            }
             self.ready = span.open_some().await?;
             self.ready.reverse();
             if span.left.is_empty() {
@@ -141,7 +151,8 @@ impl Span {
 
     async fn read(&self, offset: u64, length: usize) -> Result<BytesMut, ReadError> {
         let bytes = match &self.source {
-            OpenSource::Blob(reader) => reader.read(offset, length).await.map_err(Fault::from)?,
+            OpenSource::Open(reader) => reader.read(offset, length).await.map_err(Fault::from)?,
+            OpenSource::Closed(id) => return Err(Fault::from(storage::Error::NoSuchBlob(*id)).into()),
             OpenSource::Inline(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let end = start.saturating_add(length);
