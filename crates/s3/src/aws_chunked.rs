@@ -51,7 +51,7 @@ impl Decoder {
                     if !self.take_line(input, SIZE_LINE_LEN_MAX)? {
                         continue;
                     }
-                    let size = parse_size(&self.line).ok_or(Malformed)?;
+                    let size = self.line.strip_suffix(b"\r").and_then(parse_size).ok_or(Malformed)?;
                     self.line.clear();
                     self.state = if size == 0 { State::Trailers } else { State::Data(size) };
                     return Ok(Some(Piece::Chunk(size)));
@@ -65,9 +65,10 @@ impl Decoder {
                 }
                 State::DataEnd => {
                     if self.take_line(input, 2)? {
-                        if !self.line.is_empty() {
+                        if self.line != b"\r" {
                             return Err(Malformed);
                         }
+                        self.line.clear();
                         self.state = State::Size;
                     }
                 }
@@ -87,20 +88,13 @@ impl Decoder {
     pub(crate) fn finish(mut self) -> Result<HeaderMap, Malformed> {
         match self.state {
             State::Done => {}
-            State::Trailers => {
-                if self.line.last() == Some(&b'\r') {
-                    self.line.pop();
-                }
-                if !self.line.is_empty() {
-                    self.take_trailer()?;
-                }
-            }
+            State::Trailers => self.take_trailer()?,
             State::Size | State::Data(_) | State::DataEnd => return Err(Malformed),
         }
         Ok(self.trailers)
     }
 
-    /// Moves a line into `self.line`, without its end. `false`: it has not ended yet.
+    /// Moves a line into `self.line`, without the `\n` at its end. `false`: it has not ended yet.
     fn take_line(&mut self, input: &mut Bytes, len_max: usize) -> Result<bool, Malformed> {
         let end = input.iter().position(|byte| *byte == b'\n');
         let take = end.unwrap_or(input.len());
@@ -113,13 +107,14 @@ impl Decoder {
             return Ok(false);
         }
         input.advance(1);
-        if self.line.last() == Some(&b'\r') {
-            self.line.pop();
-        }
         Ok(true)
     }
 
     fn take_trailer(&mut self) -> Result<(), Malformed> {
+        // Some clients end a trailer with a mere `\n`.
+        if self.line.last() == Some(&b'\r') {
+            self.line.pop();
+        }
         if self.line.is_empty() {
             self.state = State::Done;
             return Ok(());

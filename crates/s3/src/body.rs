@@ -11,12 +11,13 @@ mod framed;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use operations::BodyError;
 use s3s::Body;
 
 use crate::content_sha256::{ContentSha256, decoded_length};
 use crate::exchange::Exchange;
+use crate::limits::DOCUMENT_LEN_MAX;
 use crate::refusal::Refusal;
 use digested::Digested;
 use framed::{Framed, Mode};
@@ -45,6 +46,9 @@ pub(crate) fn prepare(
     let content = ContentSha256::of(headers)?;
     if !content.is_chunked() {
         let length = content_length(headers)?.or_else(|| http_body::Body::size_hint(&body).exact());
+        if document {
+            check_document(length)?;
+        }
         if let Some(length) = length {
             exchange.set_body_length(length);
         }
@@ -57,6 +61,9 @@ pub(crate) fn prepare(
         });
     }
     let length = decoded_length(headers)?;
+    if document {
+        check_document(Some(length))?;
+    }
     if content.has_trailer() {
         check_trailer_names(headers)?;
     }
@@ -110,6 +117,22 @@ impl Verifier {
     }
 }
 
+/// `s3s` calls a document that is too long our error, unless it knew the length before.
+fn check_document(length: Option<u64>) -> Result<(), Refusal> {
+    match length {
+        None => {
+            let message = "You must provide the Content-Length HTTP header.";
+            Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "MissingContentLength", message))
+        }
+        Some(length) if length > DOCUMENT_LEN_MAX as u64 => {
+            let refusal =
+                Refusal::new(StatusCode::BAD_REQUEST, "MaxMessageLengthExceeded", "Your request was too big.");
+            Err(refusal.detail("MaxMessageLengthBytes", DOCUMENT_LEN_MAX.to_string()))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let Some(value) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
     let digits = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
@@ -147,6 +170,3 @@ fn check_trailer_names(headers: &HeaderMap) -> Result<(), Refusal> {
     let message = "The value specified in the x-amz-trailer header is not supported";
     Err(Refusal::invalid_request(message).argument("x-amz-trailer", names))
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,6 @@ pub(crate) struct Exchange {
     pub(crate) connection: Connection,
     request_id: String,
     host_id: String,
-    resource: OnceLock<String>,
     principal: OnceLock<Principal>,
     body_length: OnceLock<u64>,
     body_fault: OnceLock<BodyError>,
@@ -43,6 +42,7 @@ pub(crate) struct Exchange {
 
 #[derive(Default)]
 struct Notes {
+    resource: String,
     operation: Option<String>,
     encryption: Option<&'static str>,
     refusal: Option<Refusal>,
@@ -55,7 +55,6 @@ impl Exchange {
             connection,
             request_id: hex::encode_upper(&random[..8]),
             host_id: STANDARD.encode(&random[8..]),
-            resource: OnceLock::new(),
             principal: OnceLock::new(),
             body_length: OnceLock::new(),
             body_fault: OnceLock::new(),
@@ -78,13 +77,13 @@ impl Exchange {
         &self.host_id
     }
 
-    pub(crate) fn resource(&self) -> &str {
-        self.resource.get().map_or("/", String::as_str)
+    /// What error documents name as the resource.
+    pub(crate) fn resource(&self) -> String {
+        self.notes().resource.clone()
     }
 
     pub(crate) fn set_resource(&self, resource: String) {
-        // Set once, by the gateway.
-        let _ = self.resource.set(resource);
+        self.notes().resource = resource;
     }
 
     /// Who the request was proven to come from. `None` until the signature has been checked.

@@ -50,14 +50,11 @@ impl<S: S3 + Clone> Gateway<S> {
         let exchange = Exchange::new(connection);
         let method = request.method().clone();
         let served = self.serve(request, &exchange).await;
-        let fault = exchange.body_fault();
-        let served = match served {
+        let served = served.map_err(|refusal| match exchange.body_fault() {
             // The body was at fault, whatever others made of it.
-            Ok(response) if response.status().is_server_error() && fault.is_some() => {
-                Err(fault.map_or_else(Refusal::internal, error::of_body))
-            }
-            served => served,
-        };
+            Some(fault) if refusal.status.is_server_error() => error::of_body(fault),
+            _ => refusal,
+        });
         let (mut response, code) = match served {
             Ok(response) => (response, None),
             Err(refusal) => (render::refusal(&refusal, &method, &exchange), Some(refusal.code.into_owned())),
@@ -99,7 +96,7 @@ impl<S: S3 + Clone> Gateway<S> {
         let service = self.service(claim, target, exchange);
         // `s3s` has no other failure than an error document that it cannot write.
         let response = service.call(Request::from_parts(parts, body)).await.map_err(|_| Refusal::internal())?;
-        settle(response, &method, exchange)
+        settle(response, &method, target, exchange)
     }
 
     /// `s3s` for one request. Building it costs a few small allocations, and it can hold no secret but this request's.
@@ -153,19 +150,26 @@ fn check_method(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Turns the errors of `s3s` and of the handlers behind it into refusals; anything else is the answer.
-fn settle(response: Response<Body>, method: &Method, exchange: &Exchange) -> Result<Response<Body>, Refusal> {
+fn settle(
+    response: Response<Body>,
+    method: &Method,
+    target: Target,
+    exchange: &Exchange,
+) -> Result<Response<Body>, Refusal> {
     let refusal = exchange.take_refusal();
     let status = response.status();
     let is_xml = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/xml");
     let is_error = status.is_client_error() || status.is_server_error() || status == StatusCode::NOT_MODIFIED;
-    if !is_error || !is_xml {
+    // The admin API has errors of its own; what `s3s` refused before it is XML. An error of a handler that has headers
+    // comes without a content type, for `s3s` puts its headers in place of all others.
+    if !is_error || (target == Target::Admin && !is_xml) {
         let (parts, body) = response.into_parts();
         let body = if *method == Method::HEAD { Body::empty() } else { body };
         return Ok(Response::from_parts(parts, body));
     }
     Err(refusal.filter(|refusal| refusal.status == status).unwrap_or_else(|| {
-        let document = response.body().bytes().unwrap_or_default();
-        render::of_s3s(status, &String::from_utf8_lossy(&document))
+        let (parts, body) = response.into_parts();
+        render::of_s3s(status, parts.headers, &String::from_utf8_lossy(&body.bytes().unwrap_or_default()))
     }))
 }
 

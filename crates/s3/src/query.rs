@@ -18,7 +18,8 @@ pub(crate) fn decoded_names(uri: &Uri) -> impl Iterator<Item = Cow<'_, str>> {
     pairs(uri).map(|(name, _)| name)
 }
 
-fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+/// The parameters of the query: their decoded names, and their values as they came.
+pub(crate) fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let raw = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     raw.map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

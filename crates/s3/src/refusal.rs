@@ -12,13 +12,13 @@ pub(crate) struct Refusal {
     /// Further elements of the document, such as `ArgumentName`.
     pub(crate) details: Vec<(&'static str, String)>,
     /// Headers that go with the answer.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Option<Box<HeaderMap>>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { status, code, message, details: Vec::new(), headers: HeaderMap::new() }
+        Self { status, code, message, details: Vec::new(), headers: None }
     }
 
     pub(crate) fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -62,7 +62,9 @@ impl Refusal {
         let code = S3ErrorCode::from_bytes(self.code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
         let mut error = S3Error::with_message(code, self.message.clone());
         error.set_status_code(self.status);
-        error.set_headers(self.headers.clone());
+        if let Some(headers) = &self.headers {
+            error.set_headers(HeaderMap::clone(headers));
+        }
         error
     }
 }

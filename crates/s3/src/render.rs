@@ -12,7 +12,9 @@ pub(crate) fn refusal(refusal: &Refusal, method: &Method, exchange: &Exchange) -
     let bodiless = *method == Method::HEAD || refusal.status == StatusCode::NOT_MODIFIED;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = refusal.status;
-    *response.headers_mut() = refusal.headers.clone();
+    if let Some(headers) = &refusal.headers {
+        *response.headers_mut() = http::HeaderMap::clone(headers);
+    }
     if bodiless {
         return response;
     }
@@ -31,7 +33,7 @@ fn document(refusal: &Refusal, exchange: &Exchange) -> String {
     for (name, value) in &refusal.details {
         element(&mut text, name, value);
     }
-    element(&mut text, "Resource", exchange.resource());
+    element(&mut text, "Resource", &exchange.resource());
     element(&mut text, "RequestId", exchange.request_id());
     element(&mut text, "HostId", exchange.host_id());
     text.push_str("</Error>");
@@ -62,13 +64,15 @@ fn element(text: &mut String, name: &str, value: &str) {
     text.push('>');
 }
 
-/// Reads an error of `s3s`'s own back, from the document that it made.
-pub(crate) fn of_s3s(status: StatusCode, document: &str) -> Refusal {
+/// Reads an error back from the answer that `s3s` made of it.
+pub(crate) fn of_s3s(status: StatusCode, mut headers: http::HeaderMap, document: &str) -> Refusal {
+    headers.remove(CONTENT_TYPE);
+    headers.remove(CONTENT_LENGTH);
     let code = between(document, "<Code>", "</Code>").map_or_else(|| "InternalError".to_owned(), unescaped);
     let message = between(document, "<Message>", "</Message>").map(unescaped);
     let message = message.unwrap_or_else(|| default_message(&code).to_owned());
     let code: std::borrow::Cow<'static, str> = code.into();
-    Refusal { status, code, message: message.into(), details: Vec::new(), headers: http::HeaderMap::new() }
+    Refusal { status, code, message: message.into(), details: Vec::new(), headers: Some(Box::new(headers)) }
 }
 
 fn between<'t>(text: &'t str, from: &str, to: &str) -> Option<&'t str> {
@@ -106,6 +110,8 @@ fn default_message(code: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
     use crate::connection::Connection;
 
@@ -124,10 +130,10 @@ mod tests {
     #[test]
     fn errors_of_s3s_are_read_back() {
         let text = "<?xml version=\"1.0\"?><Error><Code>A</Code><Message>x &lt;&amp;lt;</Message></Error>";
-        let refusal = of_s3s(StatusCode::BAD_REQUEST, text);
+        let refusal = of_s3s(StatusCode::BAD_REQUEST, HeaderMap::new(), text);
         assert_eq!((&*refusal.code, &*refusal.message), ("A", "x <&lt;"));
-        let refusal = of_s3s(StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>");
+        let refusal = of_s3s(StatusCode::FORBIDDEN, HeaderMap::new(), "<Error><Code>AccessDenied</Code></Error>");
         assert_eq!(refusal.message, "Access Denied");
-        assert_eq!(of_s3s(StatusCode::INTERNAL_SERVER_ERROR, "").code, "InternalError");
+        assert_eq!(of_s3s(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), "").code, "InternalError");
     }
 }

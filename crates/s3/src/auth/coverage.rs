@@ -15,8 +15,10 @@ pub(super) fn check(headers: &HeaderMap, uri: &Uri, scheme: SignatureScheme, in_
             let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
             let authorization = authorization.unwrap_or_default();
             let field = |name: &str| {
-                let fields = authorization.split([',', ' ']).filter_map(|field| field.strip_prefix(name));
-                fields.last().unwrap_or_default()
+                // Given twice, it could be read in two ways.
+                let mut fields = authorization.split([',', ' ']).filter_map(|field| field.strip_prefix(name));
+                let only = fields.next().filter(|_| fields.next().is_none());
+                only.unwrap_or_default()
             };
             let malformed = || malformed(MalformedAuthorization::HeaderV4);
             check_service(field("Credential="), malformed)?;

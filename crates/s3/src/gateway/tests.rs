@@ -1,1 +1,5 @@
-
+mod bodies;
+mod credentials;
+mod sign;
+mod support;
+mod surface;

@@ -8,11 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
 use http::HeaderMap;
-use operations::{BodyError, BodyStream, ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, RequestBody};
+use operations::{BodyStream, ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, RequestBody};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders};
 use sync_wrapper::SyncStream;
 
+use crate::body::fault_of;
 use crate::exchange::Exchange;
 
 /// The body of a put or of a part.
@@ -27,11 +28,7 @@ pub(super) fn request_body(
     let watched = exchange.clone();
     let stream: Pin<Box<dyn futures::Stream<Item = _> + Send>> = match body {
         None => Box::pin(futures::stream::empty()),
-        // The types of errors are lost in s3s: what went wrong was noted by whoever found it. What nobody noted is a
-        // connection that broke.
-        Some(body) => Box::pin(
-            body.map(move |piece| piece.map_err(|_| watched.body_fault().cloned().unwrap_or(BodyError::Incomplete))),
-        ),
+        Some(body) => Box::pin(body.map(move |piece| piece.map_err(|error| fault_of(&watched, &error)))),
     };
     Ok(RequestBody { stream, length: exchange.body_length(), claims })
 }

@@ -14,6 +14,7 @@ use super::answer::iso_date;
 use super::error::s3;
 use super::names::{bucket_name, object_key};
 use crate::exchange::Exchange;
+use crate::query::pairs;
 
 /// Request headers that policies may look at, by the same name behind `s3:`.
 const HEADER_KEYS: [&str; 10] = [
@@ -68,9 +69,7 @@ impl Handlers {
                 context.set(format!("s3:{name}"), value.to_owned());
             }
         }
-        if let Some(query) = uri.query() {
-            set_query_keys(&mut context, query);
-        }
+        set_query_keys(&mut context, uri);
         if *exchange.principal().unwrap_or(&Principal::Anonymous) != Principal::Anonymous {
             set_authentication_keys(&mut context, headers, uri);
         }
@@ -78,10 +77,10 @@ impl Handlers {
     }
 }
 
-fn set_query_keys(context: &mut Context, query: &str) {
-    for parameter in query.split('&') {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if QUERY_KEYS.contains(&name) {
+/// Names are decoded as s3s decodes them: a policy must see the prefix that will be listed, however it was spelled.
+fn set_query_keys(context: &mut Context, uri: &Uri) {
+    for (name, value) in pairs(uri) {
+        if QUERY_KEYS.contains(&name.as_ref()) {
             let value = value.replace('+', " ");
             context.set(format!("s3:{name}"), percent_decode_str(&value).decode_utf8_lossy().into_owned());
         }
@@ -134,5 +133,19 @@ impl Asking<'_> {
             EncryptionMode::Server => "SSE-S3",
             EncryptionMode::Customer => "SSE-C",
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_sees_a_parameter_however_its_name_is_spelled() {
+        for uri in ["/b?prefix=a%2Fb+c", "/b?%70refix=a%2Fb%20c", "/b?prefi%78=a/b+c"] {
+            let mut context = Context::new();
+            set_query_keys(&mut context, &Uri::from_static(uri));
+            assert_eq!(context.get("s3:prefix").map(|values| values[0].as_ref()), Some("a/b c"), "{uri}");
+        }
     }
 }

@@ -1,0 +1,193 @@
+//! Bodies: what they are framed in, what they claim to be, and what reaches an operation of them.
+
+use super::sign::{V4, sha256_hex, v2, v2_as, v4};
+use super::support::{Draft, TOKEN, World};
+
+fn put() -> Draft {
+    Draft::new("PUT", "/bucket/key")
+}
+
+fn refused(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+const UNSIGNED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+/// A body in one unsigned chunk with a checksum behind it.
+fn unsigned_chunk(data: &[u8], draft: Draft) -> Draft {
+    let mut body = format!("{:x}\r\n", data.len()).into_bytes();
+    body.extend_from_slice(data);
+    body.extend_from_slice(b"\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n");
+    draft
+        .with("x-amz-trailer", "x-amz-checksum-crc32")
+        .with("x-amz-decoded-content-length", data.len().to_string())
+        .with("content-encoding", "aws-chunked")
+        .body(body)
+}
+
+fn token(draft: Draft) -> Draft {
+    v2_as(draft, TOKEN, "")
+}
+
+#[tokio::test]
+async fn bodies_arrive_whole_whoever_signs() {
+    let world = World::new();
+    let body = vec![7; 300_000];
+    for draft in [
+        v2(put().body(body.clone())),
+        v4(put().body(body.clone())),
+        V4::default().header(put().body(body.clone()), "UNSIGNED-PAYLOAD").0,
+        V4::default().query(put(), "60").body(body.clone()),
+        token(put().body(body.clone())),
+        token(put().body(body.clone()).with("x-amz-content-sha256", sha256_hex(&body))),
+        V4::default().chunks(put(), &[&body[..100_000], &body[100_000..]]),
+    ] {
+        assert_eq!(world.served(draft.pieces(7777)).await.body, body);
+    }
+    for draft in [v2(put()), v4(put()), token(put()), V4::default().chunks(put(), &[])] {
+        assert_eq!(world.served(draft).await.body, "");
+    }
+}
+
+#[tokio::test]
+async fn a_body_with_another_digest_is_refused_before_its_end() {
+    let world = World::new();
+    let mismatch = refused(400, "XAmzContentSHA256Mismatch");
+    let other = sha256_hex("other");
+    let body = vec![7; 100_000];
+    assert_eq!(world.refused(V4::default().header(put().body(body.clone()), &other).0).await, mismatch);
+    assert_eq!(world.refused(token(put().body(body.clone()).with("x-amz-content-sha256", &other))).await, mismatch);
+    assert_eq!(world.refused(v2(put().body(body.clone()).with("x-amz-content-sha256", &other))).await, mismatch);
+    assert_eq!(world.refused(put().body(body).with("x-amz-content-sha256", &other)).await, mismatch);
+    assert_eq!(world.refused(token(put().with("x-amz-content-sha256", &other))).await, mismatch);
+    for junk in ["junk", "UNSIGNED", "streaming-unsigned-payload-trailer", &other.to_uppercase()] {
+        let draft = token(put().with("x-amz-content-sha256", junk));
+        assert_eq!(world.refused(draft).await, refused(400, "InvalidArgument"), "{junk}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_with_another_digest_is_the_clients_mistake() {
+    let world = World::new();
+    for draft in [Draft::new("POST", "/bucket?delete"), Draft::new("PUT", "/bucket?policy")] {
+        let draft = V4::default().header(draft.body("<x/>"), &sha256_hex("other")).0;
+        assert_eq!(world.refused(draft).await, refused(400, "XAmzContentSHA256Mismatch"));
+    }
+}
+
+#[tokio::test]
+async fn documents_are_bounded() {
+    let world = World::new();
+    let draft = v4(Draft::new("PUT", "/bucket?policy").body(vec![b' '; 5 << 20]));
+    assert_eq!(world.refused(draft).await, refused(400, "MaxMessageLengthExceeded"));
+    let malformed = v4(Draft::new("POST", "/bucket?delete").body("<Delete><Object></Delete>"));
+    assert_eq!(world.refused(malformed).await, refused(400, "MalformedXML"));
+}
+
+#[tokio::test]
+async fn a_changed_signed_chunk_is_refused() {
+    let world = World::new();
+    let mut draft = V4::default().chunks(put(), &[&[1; 70_000], &[2; 70_000]]);
+    let length = draft.body.len();
+    draft.body[length / 4 * 3] ^= 1;
+    assert_eq!(world.refused(draft).await, refused(403, "SignatureDoesNotMatch"));
+}
+
+#[tokio::test]
+async fn signed_chunks_that_stop_early_are_incomplete() {
+    let world = World::new();
+    let whole = V4::default().chunks(put(), &[&[1; 1000], &[2; 1000]]);
+    let last = b"0;chunk-signature=".len() + 64 + 4;
+    // In a chunk, between two chunks, and before the last, empty one.
+    for cut in [whole.body.len() / 3, whole.body.len() / 2 - last / 2, whole.body.len() - last, 0] {
+        let mut draft = whole.clone();
+        draft.body.truncate(cut);
+        let (status, code) = world.refused(draft.pieces(500)).await;
+        assert!(status == 400 && (code == "InvalidRequest" || code == "IncompleteBody"), "{cut}: {status} {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_too_large_to_be_held_is_refused_at_its_first_line() {
+    let world = World::new();
+    let (draft, _) = V4::default()
+        .header(put().with("x-amz-decoded-content-length", "4000000000"), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+    let body = format!("ee6b2800;chunk-signature={}\r\nxxxx", "0".repeat(64));
+    assert_eq!(world.refused(draft.body(body)).await, refused(400, "InvalidRequest"));
+}
+
+#[tokio::test]
+async fn unsigned_chunks_come_out_with_their_trailers() {
+    let world = World::new();
+    let data = vec![9; 3 << 20];
+    let signed = V4::default().header(unsigned_chunk(&data, put()), UNSIGNED).0;
+    let drafts = [
+        signed,
+        token(unsigned_chunk(&data, put()).with("x-amz-content-sha256", UNSIGNED)),
+        v2(unsigned_chunk(&data, put()).with("x-amz-content-sha256", UNSIGNED)),
+    ];
+    for draft in drafts {
+        let seen = world.served(draft.pieces(50_000)).await;
+        assert!(seen.body == data);
+        assert_eq!(seen.trailers, [("x-amz-checksum-crc32".to_owned(), "AAAAAA==".to_owned())]);
+    }
+    let answer = world.send(unsigned_chunk(&data, put()).with("x-amz-content-sha256", UNSIGNED)).await;
+    assert_eq!(answer.status, 200, "an anonymous client may use trailers as well");
+    assert!(world.seen()[0].body == data);
+}
+
+#[tokio::test]
+async fn chunk_signatures_of_a_token_are_read_past() {
+    let world = World::new();
+    let v4 = V4 { id: TOKEN.into(), secret: String::new(), ..V4::default() };
+    assert_eq!(world.served(v4.chunks(put(), &[b"hello ", b"world"])).await.body, "hello world");
+}
+
+#[tokio::test]
+async fn a_declared_length_must_be_met() {
+    let world = World::new();
+    for declared in ["4", "6"] {
+        for sign in [
+            |draft| V4::default().header(draft, UNSIGNED).0,
+            |draft: Draft| token(draft.with("x-amz-content-sha256", UNSIGNED)),
+        ] {
+            let draft = unsigned_chunk(b"hello", put()).with("x-amz-decoded-content-length", declared);
+            assert_eq!(world.refused(sign(draft)).await, refused(400, "IncompleteBody"), "{declared}");
+        }
+    }
+    for (declared, expected) in [("x", "InvalidArgument"), ("5x", "InvalidArgument"), ("-5", "InvalidArgument")] {
+        let draft = unsigned_chunk(b"hello", put()).with("x-amz-decoded-content-length", declared);
+        assert_eq!(world.refused(V4::default().header(draft, UNSIGNED).0).await, refused(400, expected));
+    }
+    let mut draft = unsigned_chunk(b"hello", put());
+    draft.headers.retain(|(name, _)| name != "x-amz-decoded-content-length");
+    assert_eq!(world.refused(V4::default().header(draft, UNSIGNED).0).await, refused(411, "MissingContentLength"));
+}
+
+#[tokio::test]
+async fn framing_that_nobody_could_read_is_refused() {
+    let world = World::new();
+    let chunked = |value: &str| unsigned_chunk(b"hello", put()).with("x-amz-content-sha256", value);
+    let signed = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+    assert_eq!(world.refused(chunked(signed)).await, refused(400, "InvalidRequest"));
+    assert_eq!(world.refused(v2(chunked(signed))).await, refused(400, "InvalidRequest"));
+    let presigned = V4 { unsigned: &["x-amz-content-sha256"], ..V4::default() }.query(chunked(UNSIGNED), "60");
+    assert_eq!(world.refused(presigned).await, refused(501, "NotImplemented"));
+    let ecdsa = chunked("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");
+    assert_eq!(world.refused(v2(ecdsa)).await, refused(501, "NotImplemented"));
+    let unknown_trailer = chunked(UNSIGNED).with("x-amz-trailer", "x-amz-meta-a");
+    assert_eq!(world.refused(token(unknown_trailer)).await, refused(400, "InvalidRequest"));
+    let broken = chunked(UNSIGNED).body("not framed at all");
+    assert_eq!(world.refused(token(broken.clone())).await, refused(400, "InvalidRequest"));
+    let broken = V4::default().header(broken, UNSIGNED).0;
+    assert_eq!(world.refused(broken).await, refused(400, "InvalidRequest"));
+}
+
+#[tokio::test]
+async fn a_form_is_not_held_in_memory() {
+    let world = World::new();
+    for content_type in ["multipart/form-data; boundary=x", "Multipart/Form-Data;boundary=x"] {
+        let draft = Draft::new("POST", "/bucket?delete").with("content-type", content_type).body("--x--");
+        assert_eq!(world.refused(draft).await, refused(501, "NotImplemented"));
+    }
+}
