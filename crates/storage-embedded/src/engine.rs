@@ -4,7 +4,7 @@
 //! the engine lacks: a checksum on every value, panics on damaged pages turned into errors, and a way to open the
 //! engine again after a failed write while reads are answered with [`EngineError::Unavailable`].
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
@@ -15,6 +15,10 @@ mod checksum;
 mod file;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
+use file::EngineFile;
 use tree::Tree;
 
 /// One change in a transaction.
@@ -50,6 +54,15 @@ impl From<EngineError> for storage::Error {
     }
 }
 
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Unavailable(format!("the records' file: {error}")),
+        }
+    }
+}
+
 impl From<EngineError> for storage::CommitError {
     fn from(error: EngineError) -> Self {
         Self::Store(error.into())
@@ -64,8 +77,8 @@ impl From<EngineError> for storage::RetireError {
 
 /// The engine, open or waiting to be opened again.
 pub(crate) struct Engine {
-    path: PathBuf,
-    cache_bytes: usize,
+    /// Opens the file. A closure, so that tests can put a failing device underneath.
+    open: Box<dyn Fn() -> Result<Tree, EngineError> + Send + Sync>,
     /// Readers hold it shared for one call; only [`Engine::reopen`] takes it exclusively.
     tree: RwLock<Slot>,
     /// I/O failed, so the engine has to be opened again.
@@ -83,10 +96,14 @@ struct Slot {
 impl Engine {
     /// Opens or creates the engine's file `path`. After a crash this may take long: see the decision.
     pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        let tree = contained(|| Tree::open(path, cache_bytes))?;
+        let path = path.to_owned();
+        Self::over(Box::new(move || Tree::open(EngineFile::open(&path)?, cache_bytes)))
+    }
+
+    fn over(open: Box<dyn Fn() -> Result<Tree, EngineError> + Send + Sync>) -> Result<Self, EngineError> {
+        let tree = contained(&open)?;
         Ok(Self {
-            path: path.to_owned(),
-            cache_bytes,
+            open,
             tree: RwLock::new(Slot { tree: Some(tree), closed_at: None }),
             failed: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
@@ -174,7 +191,7 @@ impl Engine {
             drop(old);
             Ok(())
         });
-        match contained(|| Tree::open(&self.path, self.cache_bytes)) {
+        match contained(&self.open) {
             Ok(tree) => {
                 *slot = Slot { tree: Some(tree), closed_at: None };
                 self.failed.store(false, Ordering::Relaxed);

@@ -1,10 +1,7 @@
 //! redb behind the engine's calls: one table, one file.
-use std::path::Path;
-
 use bytes::Bytes;
-use redb::{Builder, Database, ReadableDatabase, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
 
-use super::file::EngineFile;
 use super::{EngineError, Write, checksum};
 use crate::keys;
 
@@ -15,8 +12,7 @@ pub(super) struct Tree {
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("canopic");
 
 impl Tree {
-    pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        let file = EngineFile::open(path).map_err(|error| io_error(&error))?;
+    pub(super) fn open(file: impl StorageBackend, cache_bytes: usize) -> Result<Self, EngineError> {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes);
         builder.set_repair_callback(|session| {
@@ -99,18 +95,9 @@ impl Tree {
 
 fn engine_error(error: redb::Error) -> EngineError {
     match error {
-        redb::Error::Io(error) => io_error(&error),
+        redb::Error::Io(error) => error.into(),
         redb::Error::Corrupted(text) => EngineError::Damaged(text),
         redb::Error::PreviousIo | redb::Error::DatabaseClosed => EngineError::Unavailable(error.to_string()),
         other => EngineError::Damaged(other.to_string()),
-    }
-}
-
-fn io_error(error: &std::io::Error) -> EngineError {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => EngineError::Full,
-        // A read behind the end of the file: a page number that no page has.
-        std::io::ErrorKind::UnexpectedEof => EngineError::Damaged("the records' file is too short".into()),
-        _ => EngineError::Unavailable(format!("the records' file: {error}")),
     }
 }
