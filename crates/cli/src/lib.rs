@@ -1,1 +1,97 @@
-//! (being written)
+//! The command line of Canopic: one server, and the means to look after it.
+//!
+//! Results go to standard output, everything else to standard error. The exit code is 0 for success, 1 for failure,
+//! and 2 for a command line or a configuration that is wrong. No secret is ever an argument: a command line can be
+//! read by everybody on the machine.
+
+mod admin_command;
+mod config_command;
+mod door;
+mod https_door;
+mod output;
+mod serve_command;
+mod setting_args;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "canopic", version, about = "An S3 object store whose heart is encryption")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve S3; the first run makes a data directory, keys and certificates
+    Serve(serve_command::ServeArgs),
+    /// Create and list users
+    #[command(subcommand)]
+    User(admin_command::UserCommand),
+    /// Issue, list and revoke access keys and tokens
+    #[command(subcommand)]
+    Key(admin_command::KeyCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config_command::ConfigCommand),
+    /// Measure S3 endpoints
+    Bench(Box<bench::BenchArgs>),
+    /// Print the version
+    Version,
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&error);
+            let is_usage = error.is::<server::config::ConfigError>();
+            ExitCode::from(if is_usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve_command::run(args),
+        Command::User(command) => admin_command::run_user(command),
+        Command::Key(command) => admin_command::run_key(command),
+        Command::Config(command) => config_command::run(command),
+        Command::Bench(args) => runtime()?.block_on(async { Ok(bench::run(*args).await?) }),
+        Command::Version => {
+            output::line(&format!("canopic {}", env!("CARGO_PKG_VERSION")))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_of_serve() {
+        let command = Arguments::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for setting in server::config::SETTINGS {
+            let flag = setting.flag();
+            assert!(serve.get_arguments().any(|a| a.get_long() == Some(flag.as_str())), "--{flag}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use identity::{AccessKeyId, SecretAccessKey};
 use zeroize::Zeroizing;
 
 pub use file::{FileError, Misunderstood, Unreadable};
@@ -84,9 +85,9 @@ pub struct Limits {
 /// A root pair that the operator chose.
 pub struct FixedRootPair {
     /// Not secret.
-    pub access_key_id: String,
-    /// The secret, wiped when dropped.
-    pub secret: Zeroizing<String>,
+    pub access_key_id: AccessKeyId,
+    /// The secret.
+    pub secret: SecretAccessKey,
 }
 
 impl std::fmt::Debug for FixedRootPair {
@@ -295,22 +296,15 @@ fn root_pair(environment: impl Fn(&str) -> Option<OsString>) -> Result<Option<Fi
     match (text(ROOT_ACCESS_KEY_VARIABLE)?, text(ROOT_SECRET_KEY_VARIABLE)?) {
         (None, None) => Ok(None),
         (Some(access_key_id), Some(secret)) => {
-            check_root_pair(&access_key_id, &secret)?;
-            Ok(Some(FixedRootPair { access_key_id: access_key_id.to_string(), secret }))
+            let bad = |name: &str, expected| BadValue { origin: name.to_owned(), source: InvalidValue { expected } };
+            let access_key_id = AccessKeyId::parse(&access_key_id)
+                .map_err(|_| bad(ROOT_ACCESS_KEY_VARIABLE, "3 to 128 letters, digits or _ - . (and no token)"))?;
+            let secret = SecretAccessKey::parse(&secret)
+                .map_err(|_| bad(ROOT_SECRET_KEY_VARIABLE, "8 to 128 printable characters without spaces"))?;
+            Ok(Some(FixedRootPair { access_key_id, secret }))
         }
         _ => Err(ConfigError::HalfARootPair),
     }
-}
-
-/// The limits are those of AWS's own ids; a secret shorter than eight characters can be guessed from one signature.
-fn check_root_pair(access_key_id: &str, secret: &str) -> Result<(), BadValue> {
-    let bad = |origin: &str, expected| Err(BadValue { origin: origin.to_owned(), source: InvalidValue { expected } });
-    let id_ok = (3..=128).contains(&access_key_id.len()) && access_key_id.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !id_ok {
-        return bad(ROOT_ACCESS_KEY_VARIABLE, "3 to 128 letters and digits");
-    }
-    let secret_ok = (8..=128).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic());
-    if secret_ok { Ok(()) } else { bad(ROOT_SECRET_KEY_VARIABLE, "8 to 128 printable characters without spaces") }
 }
 
 fn defaults() -> Layer {

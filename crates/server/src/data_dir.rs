@@ -12,7 +12,7 @@ const PARTS: [&str; 7] = ["lock", "tls", "keyring", ".keyring.new", "store", "ad
 
 /// A data directory that this process alone may use until the value is dropped.
 #[derive(Debug)]
-pub struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     _lock: File,
 }
@@ -49,7 +49,7 @@ impl DataDir {
     ///
     /// # Errors
     /// [`DataDirError`] when it is in use, holds something else, or the system refuses.
-    pub fn open_or_create(path: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open_or_create(path: &Path) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
         // The directory entry of a new data directory must outlive a crash like everything in it.
@@ -68,7 +68,7 @@ impl DataDir {
     ///
     /// # Errors
     /// [`DataDirError`] when there is none, it is in use, or the system refuses.
-    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         if !path.join("keyring").exists() {
             return Err(DataDirError::Missing(path.to_owned()));
         }
@@ -88,31 +88,31 @@ impl DataDir {
 
     /// The directory.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The sealed keyring.
     #[must_use]
-    pub fn keyring(&self) -> PathBuf {
+    pub(crate) fn keyring(&self) -> PathBuf {
         self.path.join("keyring")
     }
 
     /// The embedded store.
     #[must_use]
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.path.join("store")
     }
 
     /// Certificates and their private keys.
     #[must_use]
-    pub fn tls(&self) -> PathBuf {
+    pub(crate) fn tls(&self) -> PathBuf {
         self.path.join("tls")
     }
 
     /// The socket of the admin API.
     #[must_use]
-    pub fn admin_socket(&self) -> PathBuf {
+    pub(crate) fn admin_socket(&self) -> PathBuf {
         admin_socket(&self.path)
     }
 }

@@ -2,42 +2,64 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::Full;
+use operations::Users;
 
-use crate::http_server::Answer;
 use crate::http_server::json;
 
-/// Where the questions are asked.
-pub const PREFIX: &str = "/-/health/";
+/// A store that needs longer for one small record cannot serve.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the server is on its way out.
-#[derive(Clone, Debug, Default)]
-pub struct Health {
+/// Knows whether requests can be served.
+#[derive(Clone)]
+pub(crate) struct Health {
     stopping: Arc<AtomicBool>,
+    users: Users,
 }
 
 impl Health {
+    /// Asks the store through `users`.
+    pub(crate) fn new(users: Users) -> Self {
+        Self { stopping: Arc::default(), users }
+    }
+
     /// From now on no new requests are wanted.
-    pub fn set_stopping(&self) {
+    pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers `GET /-/health` with `path` behind it; `None` when there is no such question.
+    pub(crate) async fn answer(&self, path: &str) -> Option<Response<Full<Bytes>>> {
+        match path {
+            "/live" => Some(status(StatusCode::OK, "live")),
+            "/ready" if self.stopping.load(Ordering::Relaxed) => {
+                Some(status(StatusCode::SERVICE_UNAVAILABLE, "stopping"))
+            }
+            "/ready" if self.store_answers().await => Some(status(StatusCode::OK, "ready")),
+            "/ready" => Some(status(StatusCode::SERVICE_UNAVAILABLE, "not ready")),
+            _ => None,
+        }
+    }
+
+    async fn store_answers(&self) -> bool {
+        match tokio::time::timeout(STORE_TIMEOUT, self.users.account()).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "not ready: the store fails");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("not ready: the store does not answer");
+                false
+            }
+        }
     }
 }
 
-/// Answers a request below [`PREFIX`].
-pub async fn answer(health: &Health, method: &Method, path: &str, answer: &impl Answer) -> Response<Full<Bytes>> {
-    if method != Method::GET && method != Method::HEAD {
-        return json(StatusCode::METHOD_NOT_ALLOWED, r#"{"error":"use GET"}"#.to_owned());
-    }
-    match path.strip_prefix(PREFIX) {
-        Some("live") => json(StatusCode::OK, r#"{"status":"live"}"#.to_owned()),
-        Some("ready") if health.stopping.load(Ordering::Relaxed) => {
-            json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"stopping"}"#.to_owned())
-        }
-        Some("ready") if answer.is_ready().await => json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
-        Some("ready") => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#.to_owned()),
-        _ => json(StatusCode::NOT_FOUND, r#"{"error":"no such path"}"#.to_owned()),
-    }
+fn status(code: StatusCode, word: &str) -> Response<Full<Bytes>> {
+    json(code, format!(r#"{{"status":"{word}"}}"#))
 }

@@ -1,17 +1,36 @@
 //! The server: configuration, first run, TLS, listeners and the admin API, wired to the S3 gateway and a store.
 //!
 //! Only this crate names concrete backends. What a request means is `s3`'s part, what an operation does is
-//! `operations`'.
+//! `operations`'. [`serve`] runs a whole server until a signal ends it, [`start`] one that its caller ends, and
+//! [`Offline`] opens a data directory that no server uses.
 
 pub mod config;
 pub mod hardening;
-pub mod health;
 pub mod http_server;
 pub mod logging;
 pub mod tls;
 
+mod admin;
 mod clock;
 mod data_dir;
+mod gateway;
+mod health;
 mod installation;
+mod offline;
+mod root_pair;
 mod secret_file;
+mod serve;
+mod start;
+mod store;
 mod welcome;
+
+pub use admin::{AdminSocketError, ShortPath};
+pub use data_dir::{DataDirError, admin_socket};
+pub use gateway::GatewayError;
+pub use installation::InstallationError;
+pub use offline::{Offline, OfflineError};
+pub use root_pair::RootPairError;
+pub use secret_file::SecretFileError;
+pub use serve::{Ended, ServeError, serve};
+pub use start::{Running, StartError, start};
+pub use store::StoreError;

@@ -24,7 +24,7 @@ pub struct SecretFileError {
 ///
 /// # Errors
 /// [`SecretFileError`] with [`io::ErrorKind::AlreadyExists`] when there is a file of that name: it is never replaced.
-pub fn create(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     let publish = |unpublished: &Path| {
         // A hard link, unlike a rename, never replaces.
         std::fs::hard_link(unpublished, path)?;
@@ -37,7 +37,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
 ///
 /// # Errors
 /// [`SecretFileError`] when the bytes could not be made durable; the old file is then still there.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     write_then(path, bytes, |unpublished| std::fs::rename(unpublished, path))
         .map_err(|source| SecretFileError { path: path.to_owned(), source })
 }
@@ -46,7 +46,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
 ///
 /// # Errors
 /// [`SecretFileError`], with [`io::ErrorKind::NotFound`] when there is none.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let read = || {
         let file = File::open(path)?;
         let metadata = file.metadata()?;

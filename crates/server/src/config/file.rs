@@ -54,7 +54,7 @@ pub enum FileError {
 ///
 /// # Errors
 /// [`FileError`] when it cannot be read or understood.
-pub fn read(path: &Path) -> Result<Layer, FileError> {
+pub(super) fn read(path: &Path) -> Result<Layer, FileError> {
     let unreadable = |source| Unreadable { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > FILE_LEN_MAX {

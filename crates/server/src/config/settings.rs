@@ -16,6 +16,8 @@ pub struct Setting {
     pub placeholder: &'static str,
     /// The value, as text, when nobody says anything; empty for none.
     pub default: &'static str,
+    /// Whether it may be given several times.
+    pub is_list: bool,
     /// What it does, one or two sentences.
     pub meaning: &'static str,
     /// Reads a text into a layer.
@@ -61,6 +63,7 @@ macro_rules! settings {
             name: stringify!($name),
             placeholder: $placeholder,
             default: $default,
+            is_list: <$type as Value>::IS_LIST,
             meaning: $meaning,
             set: |layer, text| {
                 layer.$name = Some(<$type as Value>::parse(text)?);

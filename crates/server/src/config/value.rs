@@ -18,6 +18,9 @@ pub struct InvalidValue {
 
 /// A value that can be read from one line of text.
 pub trait Value: Sized {
+    /// Whether one text may hold several values, separated by commas.
+    const IS_LIST: bool = false;
+
     /// Reads the text.
     ///
     /// # Errors
@@ -283,6 +286,8 @@ impl fmt::Display for LogLevels {
 pub struct List<T>(pub Vec<T>);
 
 impl<T: Value> Value for List<T> {
+    const IS_LIST: bool = true;
+
     fn parse(text: &str) -> Result<Self, InvalidValue> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         items.map(T::parse).collect::<Result<_, _>>().map(Self)

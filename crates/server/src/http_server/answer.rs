@@ -23,6 +23,8 @@ pub struct Connection {
 pub struct RequestFacts {
     /// The id that the client was told.
     pub request_id: Option<String>,
+    /// The operation, such as `PutObject`.
+    pub operation: Option<String>,
     /// The principal's ARN.
     pub principal: Option<String>,
     /// The S3 error code.
@@ -42,7 +44,4 @@ pub trait Answer: Send + Sync + 'static {
         request: Request<ReceivedBody>,
         connection: Connection,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
-
-    /// Whether requests can be answered now; asked by the readiness probe.
-    fn is_ready(&self) -> impl Future<Output = bool> + Send;
 }

@@ -67,26 +67,41 @@ impl Body for ReceivedBody {
     }
 }
 
-/// Whether a connection's client still takes what it asked for.
+/// Whether a connection's client still takes what it asked for, and asks for more.
 ///
 /// HTTP/2 lets a client keep a stream open with a window of zero, and no write to the socket ever blocks then; so the
-/// bodies themselves tell when it is the client's turn.
+/// requests themselves tell when it is the client's turn.
 #[derive(Debug)]
 pub(super) struct Uptake {
     began: Instant,
     moved_ms: AtomicU64,
+    active: AtomicUsize,
     waiting_on_client: AtomicUsize,
 }
 
 impl Uptake {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), moved_ms: AtomicU64::new(0), waiting_on_client: AtomicUsize::new(0) }
+        Self {
+            began: Instant::now(),
+            moved_ms: AtomicU64::new(0),
+            active: AtomicUsize::new(0),
+            waiting_on_client: AtomicUsize::new(0),
+        }
     }
 
     /// Whether answers wait for the client, and it took none of them for this long.
     pub(super) fn is_stuck(&self, timeout: Duration) -> bool {
+        self.waiting_on_client.load(Ordering::Relaxed) > 0 && self.is_still(timeout)
+    }
+
+    /// Whether there has been no request for this long.
+    pub(super) fn is_idle(&self, timeout: Duration) -> bool {
+        self.active.load(Ordering::Relaxed) == 0 && self.is_still(timeout)
+    }
+
+    fn is_still(&self, timeout: Duration) -> bool {
         let moved = Duration::from_millis(self.moved_ms.load(Ordering::Relaxed));
-        self.waiting_on_client.load(Ordering::Relaxed) > 0 && self.began.elapsed().saturating_sub(moved) > timeout
+        self.began.elapsed().saturating_sub(moved) > timeout
     }
 
     fn moved(&self) {
@@ -95,33 +110,48 @@ impl Uptake {
     }
 }
 
+/// One request's part in the [`Uptake`] of its connection, from its beginning to the end of its answer's body.
+pub(super) struct Turn {
+    uptake: Arc<Uptake>,
+    is_clients: bool,
+}
+
+impl Turn {
+    /// The request begins, and it is the server's turn.
+    pub(super) fn begin(uptake: Arc<Uptake>) -> Self {
+        uptake.active.fetch_add(1, Ordering::Relaxed);
+        uptake.moved();
+        Self { uptake, is_clients: false }
+    }
+
+    fn set_clients(&mut self, is_clients: bool) {
+        self.uptake.moved();
+        if is_clients && !self.is_clients {
+            self.uptake.waiting_on_client.fetch_add(1, Ordering::Relaxed);
+        } else if !is_clients && self.is_clients {
+            self.uptake.waiting_on_client.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.is_clients = is_clients;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.set_clients(false);
+        self.uptake.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The body of an answer. Its end is the end of the request, so it carries the line for the log.
 pub(super) struct SentBody<B> {
     inner: Pin<Box<B>>,
     log: RequestLog,
-    uptake: Arc<Uptake>,
-    clients_turn: bool,
+    turn: Turn,
 }
 
 impl<B> SentBody<B> {
-    pub(super) fn new(inner: B, log: RequestLog, uptake: Arc<Uptake>) -> Self {
-        Self { inner: Box::pin(inner), log, uptake, clients_turn: false }
-    }
-
-    fn set_clients_turn(&mut self, clients_turn: bool) {
-        self.uptake.moved();
-        if clients_turn && !self.clients_turn {
-            self.uptake.waiting_on_client.fetch_add(1, Ordering::Relaxed);
-        } else if !clients_turn && self.clients_turn {
-            self.uptake.waiting_on_client.fetch_sub(1, Ordering::Relaxed);
-        }
-        self.clients_turn = clients_turn;
-    }
-}
-
-impl<B> Drop for SentBody<B> {
-    fn drop(&mut self) {
-        self.set_clients_turn(false);
+    pub(super) fn new(inner: B, log: RequestLog, turn: Turn) -> Self {
+        Self { inner: Box::pin(inner), log, turn }
     }
 }
 
@@ -133,7 +163,7 @@ where
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.set_clients_turn(false);
+        self.turn.set_clients(false);
         let frame = ready!(self.inner.as_mut().poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -142,7 +172,7 @@ where
                 if self.inner.is_end_stream() {
                     self.log.ended();
                 }
-                self.set_clients_turn(true);
+                self.turn.set_clients(true);
             }
             Some(Err(_)) => {}
             None => self.log.ended(),

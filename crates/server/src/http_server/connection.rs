@@ -105,7 +105,7 @@ impl<A: Answer> Connections<A> {
         let (service, of_service) = (Arc::clone(&self.service), Arc::clone(&uptake));
         let service =
             service_fn(move |request| Arc::clone(&service).serve(request, peer, entrance, Arc::clone(&of_service)));
-        self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake).await;
+        self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake, None).await;
     }
 
     async fn serve_http2<S>(&self, stream: S, peer: SocketAddr)
@@ -129,15 +129,20 @@ impl<A: Answer> Connections<A> {
         let service = service_fn(move |request| {
             Arc::clone(&service).serve(request, peer, Entrance::Tls, Arc::clone(&of_service))
         });
-        self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake).await;
+        // HTTP/1.1 has this in the time limit on the next header.
+        let idle = Some(self.limits.header_timeout);
+        self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake, idle).await;
     }
 
-    async fn drive<C>(&self, connection: C, peer: SocketAddr, uptake: &Uptake)
+    /// Drives a connection to its end. One that is idle for longer than `idle` is told to go, and if it does not
+    /// (answers that are complete here may lie in windows that the client never opens), it is dropped.
+    async fn drive<C>(&self, connection: C, peer: SocketAddr, uptake: &Uptake, idle: Option<Duration>)
     where
         C: GracefulConnection<Error: std::fmt::Display>,
     {
         let mut connection = pin!(connection);
-        let mut looks = tokio::time::interval((self.limits.body_timeout / 4).max(Duration::from_millis(10)));
+        let look_every = self.limits.body_timeout.min(self.limits.header_timeout) / 4;
+        let mut looks = tokio::time::interval(look_every.max(Duration::from_millis(10)));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stopping = false;
         loop {
@@ -153,9 +158,14 @@ impl<A: Answer> Connections<A> {
                     connection.as_mut().graceful_shutdown();
                 }
                 _ = looks.tick() => {
-                    if uptake.is_stuck(self.limits.body_timeout) {
+                    let is_left = idle.is_some_and(|idle| uptake.is_idle(idle + self.limits.body_timeout));
+                    if uptake.is_stuck(self.limits.body_timeout) || is_left {
                         tracing::debug!(%peer, "the client takes nothing, connection closed");
                         return;
+                    }
+                    if !stopping && idle.is_some_and(|idle| uptake.is_idle(idle)) {
+                        stopping = true;
+                        connection.as_mut().graceful_shutdown();
                     }
                 }
             }

@@ -50,13 +50,8 @@ impl<A: Answer> HttpServer<A> {
         }
     }
 
-    /// Begins to accept at an address, and says which one it became.
-    ///
-    /// # Errors
-    /// When the address cannot be had.
-    pub async fn listen(&self, address: SocketAddr, scheme: Scheme) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+    /// Begins to accept at a listener.
+    pub fn listen(&self, listener: TcpListener, scheme: Scheme) {
         let acceptor = match scheme {
             Scheme::Https(config) => Some(TlsAcceptor::from(config)),
             Scheme::Http => None,
@@ -70,7 +65,6 @@ impl<A: Answer> HttpServer<A> {
                 () = stop.cancelled() => {}
             }
         });
-        Ok(address)
     }
 
     /// Accepts no more, lets what runs finish for at most `grace`, then cuts the rest.
@@ -93,9 +87,9 @@ async fn accept<A: Answer>(
     tasks: TaskTracker,
 ) {
     loop {
-        // First the permit: whoever comes when there is none waits in the system's queue and costs nothing.
-        let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
         let (stream, peer) = accept_one(&listener).await;
+        // Whoever comes when there is no permit waits in the system's queue and costs nothing, but for one.
+        let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
         let (connections, acceptor) = (Arc::clone(&connections), acceptor.clone());
         tasks.spawn(async move {
             connections.serve(stream, peer, acceptor).await;

@@ -156,6 +156,7 @@ impl Drop for RequestLog {
             peer = %self.connection.peer,
             secure = self.connection.secure,
             method = self.method.as_str(),
+            operation = self.facts.operation.as_deref(),
             path = self.path,
             parameters = self.parameters,
             status = self.status.map(|status| status.as_u16()),

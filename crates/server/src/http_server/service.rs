@@ -1,4 +1,4 @@
-//! What every request goes through: a line for the log, our own routes, and then whatever answers.
+//! What every request goes through: a line for the log, limits on its body, and then whatever answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,17 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{Either, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::answer::{Answer, Connection};
-use super::body::{ReceivedBody, SentBody, Uptake};
+use super::body::{ReceivedBody, SentBody, Turn, Uptake};
 use super::request_log::RequestLog;
-use crate::config::{Domain, Network};
-use crate::health::{self, Health};
-
-/// Our own paths begin with this; no bucket can be called `-`.
-const OWN_PREFIX: &str = "/-/";
+use crate::config::Network;
 
 /// Which of the server's doors a request came through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,36 +24,17 @@ pub(super) enum Entrance {
     Plain,
 }
 
-/// Where one of our own paths leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum OwnRoute {
-    /// Answered here, for anybody.
-    Health,
-    /// For whatever answers requests: it knows who may.
-    Answer,
-}
-
 /// Serves requests of every connection.
 pub struct Service<A> {
     answer: A,
-    health: Health,
     trusted_proxies: Vec<Network>,
-    domains: Vec<Domain>,
     body_timeout: Duration,
 }
 
-type OutgoingBody<A> = SentBody<Either<Full<Bytes>, <A as Answer>::Body>>;
-
 impl<A: Answer> Service<A> {
     /// A service in front of `answer`.
-    pub fn new(
-        answer: A,
-        health: Health,
-        trusted_proxies: Vec<Network>,
-        domains: Vec<Domain>,
-        body_timeout: Duration,
-    ) -> Self {
-        Self { answer, health, trusted_proxies, domains, body_timeout }
+    pub fn new(answer: A, trusted_proxies: Vec<Network>, body_timeout: Duration) -> Self {
+        Self { answer, trusted_proxies, body_timeout }
     }
 
     pub(super) async fn serve(
@@ -66,37 +43,15 @@ impl<A: Answer> Service<A> {
         peer: SocketAddr,
         entrance: Entrance,
         uptake: Arc<Uptake>,
-    ) -> Result<Response<OutgoingBody<A>>, Infallible> {
+    ) -> Result<Response<SentBody<A::Body>>, Infallible> {
         let secure = entrance == Entrance::Tls || self.trusted_proxy_says_https(&request, peer);
         let connection = Connection { secure, peer };
+        let turn = Turn::begin(uptake);
         let mut log = RequestLog::begin(&request, connection);
-        let mut response = match self.route(&request) {
-            OwnRoute::Health => {
-                let answer = health::answer(&self.health, request.method(), request.uri().path(), &self.answer).await;
-                answer.map(Either::Left)
-            }
-            OwnRoute::Answer => {
-                let request = request.map(|body| ReceivedBody::new(body, log.received(), self.body_timeout));
-                self.answer.answer(request, connection).await.map(Either::Right)
-            }
-        };
+        let request = request.map(|body| ReceivedBody::new(body, log.received(), self.body_timeout));
+        let mut response = self.answer.answer(request, connection).await;
         log.answered(&mut response);
-        Ok(response.map(|body| SentBody::new(body, log, uptake)))
-    }
-
-    /// Below a domain of ours the first label is a bucket, and then `/-/health` is an object like any other.
-    fn route<B>(&self, request: &Request<B>) -> OwnRoute {
-        let own = request.uri().path().starts_with(OWN_PREFIX) && !self.is_virtual_host(request);
-        if own && request.uri().path().starts_with(health::PREFIX) { OwnRoute::Health } else { OwnRoute::Answer }
-    }
-
-    fn is_virtual_host<B>(&self, request: &Request<B>) -> bool {
-        let header = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let Some(host) = request.uri().authority().map(http::uri::Authority::as_str).or_else(header) else {
-            return false;
-        };
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
-        self.domains.iter().any(|domain| name.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')))
+        Ok(response.map(|body| SentBody::new(body, log, turn)))
     }
 
     fn trusted_proxy_says_https<B>(&self, request: &Request<B>, peer: SocketAddr) -> bool {
@@ -133,16 +88,11 @@ mod tests {
         async fn answer(&self, _: Request<ReceivedBody>, _: Connection) -> Response<Empty<Bytes>> {
             Response::default()
         }
-
-        async fn is_ready(&self) -> bool {
-            true
-        }
     }
 
     fn service() -> Service<Nothing> {
         let proxies = List::<Network>::parse("10.0.0.0/8").unwrap().0;
-        let domains = List::<Domain>::parse("s3.example.org").unwrap().0;
-        Service::new(Nothing, Health::default(), proxies, domains, Duration::from_secs(1))
+        Service::new(Nothing, proxies, Duration::from_secs(1))
     }
 
     fn says_https(peer: &str, values: &[&str]) -> bool {
@@ -167,19 +117,5 @@ mod tests {
         assert!(!says_https("10.1.2.3:5", &["https", "http"]));
         assert!(!says_https("10.1.2.3:5", &["https, http"]));
         assert!(!says_https("10.1.2.3:5", &["https://x"]));
-    }
-
-    fn route(host: &str, path: &str) -> OwnRoute {
-        service().route(&Request::get(path).header("host", host).body(()).unwrap())
-    }
-
-    #[test]
-    fn health_is_answered_at_the_server_and_not_in_a_bucket() {
-        assert_eq!(route("s3.example.org:9443", "/-/health/live"), OwnRoute::Health);
-        assert_eq!(route("localhost", "/-/health/ready"), OwnRoute::Health);
-        assert_eq!(route("bucket.S3.example.org", "/-/health/live"), OwnRoute::Answer);
-        assert_eq!(route("nots3.example.org", "/-/health/live"), OwnRoute::Health);
-        assert_eq!(route("localhost", "/-/admin/v1/users"), OwnRoute::Answer);
-        assert_eq!(route("localhost", "/bucket/-/health/live"), OwnRoute::Answer);
     }
 }

@@ -1,0 +1,31 @@
+//! The two streams.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Writes a line of the result.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Writes rows in columns, with a head only for people: programs want rows.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
+    let shown: Vec<&Vec<String>> = io::stdout().is_terminal().then_some(&head).into_iter().chain(rows).collect();
+    let columns = head.len();
+    let width = |column: usize| shown.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in shown {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        line(cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Says what went wrong.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Where standard error is closed, nobody hears it.
+    let _ = writeln!(io::stderr().lock(), "canopic: {error:#}");
+}

@@ -1,0 +1,25 @@
+use std::process::ExitCode;
+
+use server::Ended;
+
+use crate::setting_args::{All, SettingArgs};
+
+#[derive(clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingArgs<All>,
+}
+
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = args.settings.load()?;
+    server::logging::set_up(&config.log, config.log_format)?;
+    server::hardening::harden()?;
+    let runtime = crate::runtime()?;
+    let ended = runtime.block_on(server::serve(&config))?;
+    if ended == Ended::AtOnce {
+        // Blocking work may still run; whoever signals twice does not want to wait for it.
+        runtime.shutdown_background();
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}

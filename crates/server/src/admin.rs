@@ -1,0 +1,105 @@
+//! The admin API: each call of `admin-api`, done by `operations`.
+//!
+//! Two doors lead here: a socket in the data directory, whose file mode says who may, and HTTPS, where the gateway has
+//! verified a signature and says who it was. Behind the door there is one question left, whether that is the
+//! administrator; it is asked in [`AdminApi::answer`], before anything is read.
+
+mod calls;
+mod socket;
+
+use admin_api::{CALL_LEN_MAX, Call, ErrorAnswer, ErrorCode, PREFIX};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use model::Principal;
+use operations::Users;
+use serde::de::DeserializeOwned;
+
+pub(crate) use socket::AdminSocket;
+pub use socket::{AdminSocketError, ShortPath};
+
+use crate::http_server::json;
+
+/// Answers calls.
+#[derive(Clone)]
+pub(crate) struct AdminApi {
+    users: Users,
+}
+
+impl AdminApi {
+    /// An API over `users`.
+    pub(crate) const fn new(users: Users) -> Self {
+        Self { users }
+    }
+
+    /// Answers one request whose sender is known. The body is complete and at most [`CALL_LEN_MAX`] bytes long.
+    pub(crate) async fn answer(
+        &self,
+        caller: &Principal,
+        method: &Method,
+        path: &str,
+        body: &[u8],
+    ) -> Response<Full<Bytes>> {
+        let answer = match self.call(caller, method, path, body).await {
+            Ok(answer) => return json(StatusCode::OK, answer),
+            Err(answer) => answer,
+        };
+        let text = serde_json::to_string(&answer).expect("strings and unit variants are always JSON");
+        json(status(answer.code), text)
+    }
+
+    async fn call(&self, caller: &Principal, method: &Method, path: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+        if !matches!(caller, Principal::Root(_)) {
+            return Err(error(ErrorCode::Forbidden, "only the administrator may do this"));
+        }
+        let name = path.strip_prefix(PREFIX).filter(|_| method == Method::POST);
+        let name = name.ok_or_else(|| error(ErrorCode::NoSuchCall, "calls are POST requests below /-/admin/v1/"))?;
+        if body.len() > CALL_LEN_MAX {
+            return Err(error(ErrorCode::InvalidCall, "the call is too long"));
+        }
+        self.dispatch(name, body).await
+    }
+
+    async fn dispatch(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+        use admin_api::{CreateUser, IssueAccessKey, IssueToken, ListAccessKeys, ListUsers, RevokeAccessKey};
+        match name {
+            CreateUser::NAME => render::<CreateUser>(calls::create_user(&self.users, parse(body)?).await?),
+            ListUsers::NAME => {
+                let ListUsers {} = parse(body)?;
+                render::<ListUsers>(calls::list_users(&self.users).await?)
+            }
+            IssueAccessKey::NAME => render::<IssueAccessKey>(calls::issue_access_key(&self.users, parse(body)?).await?),
+            IssueToken::NAME => render::<IssueToken>(calls::issue_token(&self.users, parse(body)?).await?),
+            ListAccessKeys::NAME => render::<ListAccessKeys>(calls::list_access_keys(&self.users, parse(body)?).await?),
+            RevokeAccessKey::NAME => {
+                render::<RevokeAccessKey>(calls::revoke_access_key(&self.users, parse(body)?).await?)
+            }
+            _ => Err(error(ErrorCode::NoSuchCall, "there is no such call")),
+        }
+    }
+}
+
+fn parse<C: DeserializeOwned>(body: &[u8]) -> Result<C, ErrorAnswer> {
+    serde_json::from_slice(body).map_err(|source| error(ErrorCode::InvalidCall, &source.to_string()))
+}
+
+fn render<C: Call>(answer: C::Answer) -> Result<String, ErrorAnswer> {
+    serde_json::to_string(&answer).map_err(|source| error(ErrorCode::Internal, &source.to_string()))
+}
+
+fn error(code: ErrorCode, message: &str) -> ErrorAnswer {
+    ErrorAnswer { code, message: message.to_owned() }
+}
+
+const fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidCall => StatusCode::BAD_REQUEST,
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::NoSuchCall | ErrorCode::NoSuchUser | ErrorCode::NoSuchAccessKey => StatusCode::NOT_FOUND,
+        ErrorCode::UserExists => StatusCode::CONFLICT,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests;

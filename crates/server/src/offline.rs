@@ -1,0 +1,54 @@
+//! The admin API on a data directory without a server.
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use model::Principal;
+use zeroize::Zeroizing;
+
+use crate::admin::AdminApi;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::installation::{Installation, InstallationError};
+use crate::store::{self, StoreError};
+
+/// A data directory that is open for admin calls; no server can use it meanwhile.
+pub struct Offline {
+    api: AdminApi,
+    root: Principal,
+    _data_dir: DataDir,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// It is no installation, its keys are missing, or a server is running on it.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store fails later.
+    #[error("the store cannot be read: {0}")]
+    Records(String),
+}
+
+impl Offline {
+    /// Opens the data directory of an installation that exists.
+    ///
+    /// # Errors
+    /// [`OfflineError`] says what is missing, or that a server is running.
+    pub async fn open(config: &Config) -> Result<Self, OfflineError> {
+        let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key_file)?;
+        let operations = store::open(&data_dir, keyring).await?;
+        let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
+        Ok(Self { api: AdminApi::new(operations.users), root, _data_dir: data_dir })
+    }
+
+    /// Answers a call as the administrator: status and JSON.
+    pub async fn call(&self, path: &str, body: &[u8]) -> (StatusCode, Zeroizing<Vec<u8>>) {
+        let response = self.api.answer(&self.root, &Method::POST, path, body).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body in memory cannot fail").to_bytes();
+        (status, Zeroizing::new(body.to_vec()))
+    }
+}
