@@ -12,7 +12,7 @@ pub struct InvalidBucketName;
 
 impl BucketName {
     /// Parses a name: 3 to 63 of `a-z 0-9 . -`, beginning and ending with a letter or digit, no two dots in a row, no
-    /// label that begins or ends with a hyphen, not an IPv4 address.
+    /// label that begins or ends with a hyphen, not an IPv4 address, and no prefix or suffix that AWS keeps for itself.
     ///
     /// # Errors
     /// [`InvalidBucketName`] when a rule is broken.
@@ -22,7 +22,9 @@ impl BucketName {
         let valid = (3..=63).contains(&text.len())
             && text.bytes().all(charset)
             && labels_ok
-            && text.parse::<Ipv4Addr>().is_err();
+            && text.parse::<Ipv4Addr>().is_err()
+            && !RESERVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            && !RESERVED_SUFFIXES.iter().any(|suffix| text.ends_with(suffix));
         valid.then(|| Self(text.to_owned())).ok_or(InvalidBucketName)
     }
 
@@ -39,6 +41,12 @@ impl fmt::Display for BucketName {
     }
 }
 
+/// Among them that of internationalized host names, which a bucket's name may become part of.
+const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+
+/// Of access points and of other kinds of buckets.
+const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +56,14 @@ mod tests {
         for name in ["testfile2", "abc", "a.b-c", "0ab", &"a".repeat(63)] {
             assert!(BucketName::parse(name).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn reserved_names_are_refused() {
+        for name in ["xn--abc", "sthree-a", "amzn-s3-demo-bucket", "a-s3alias", "a--ol-s3", "a.mrap", "a--x-s3"] {
+            assert!(BucketName::parse(name).is_err(), "{name}");
+        }
+        assert!(BucketName::parse("axn--abc").is_ok());
     }
 
     #[test]

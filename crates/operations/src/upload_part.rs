@@ -1,5 +1,5 @@
 use envelope::{CustomerKey, UnlockedObject};
-use model::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
+use model::{ETag, ObjectKey, PartNumber, RangeSpec, Timestamp, UploadId};
 use policy::Action;
 use storage::{Batch, Partition};
 
@@ -10,7 +10,8 @@ use crate::checksum::{ChecksumSource, ClaimedChecksum, StoredChecksum};
 use crate::copy_object::{CopySource, copied_body, read_len};
 use crate::encryption::{EncryptionMode, UnlockError, mode_of};
 use crate::error::{
-    CustomerKeyNotApplicable, CustomerKeyRequired, EntityTooLarge, Fault, NoSuchBucket, NoSuchUpload, WrongCustomerKey,
+    CustomerKeyNotApplicable, CustomerKeyRequired, EntityTooLarge, Fault, NoSuchBucket, NoSuchUpload,
+    RangeUnsatisfiable, WrongCustomerKey,
 };
 use crate::get_object::ReadError;
 use crate::objects::{ATTEMPTS, ReplaceError, commit, contention};
@@ -99,6 +100,10 @@ pub enum UploadPartCopyError {
     /// The part could not be stored.
     #[error(transparent)]
     Part(#[from] UploadPartError),
+    /// The range names bytes that the source does not have. A read would give what there is; a part must be what was
+    /// asked for.
+    #[error(transparent)]
+    Range(#[from] RangeUnsatisfiable),
     /// See [`EntityTooLarge`].
     #[error(transparent)]
     TooLarge(#[from] EntityTooLarge),
@@ -130,7 +135,15 @@ impl Uploads {
         let (from_bucket, from_object) =
             source.granted.object(Action::GetObject).map_err(|e| ReadError::from(Fault::from(e)))?;
         let (current, unlocked) = self.unlock_upload(bucket, object, part.upload, part.customer_key.as_ref()).await?;
-        let read = self.objects.read(from_bucket, from_object, &source.get).await?;
+        let read = self.objects.read(from_bucket, from_object, &source.get).await.map_err(|error| match error {
+            ReadError::Range(error) => UploadPartCopyError::Range(error),
+            error => error.into(),
+        })?;
+        if let Some(RangeSpec::Bounded { last, .. }) = source.get.range
+            && last >= read.info.size
+        {
+            return Err(RangeUnsatisfiable { size: read.info.size }.into());
+        }
         let length = read_len(&read);
         if length > COPY_LEN_MAX {
             return Err(EntityTooLarge.into());

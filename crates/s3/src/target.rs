@@ -1,5 +1,6 @@
 //! What a request names: the service, a bucket, an object, or one of the server's own paths.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::uri::Authority;
@@ -98,9 +99,9 @@ pub(crate) enum Target {
 /// Returns it with the resource that error documents name.
 pub(crate) fn resolve(domains: &Domains, headers: &HeaderMap, uri: &Uri) -> Result<(Target, String), Refusal> {
     let path = uri.path();
-    let decoded = percent_decode_str(path)
-        .decode_utf8()
-        .map_err(|_| Refusal::new(http::StatusCode::BAD_REQUEST, "InvalidURI", "Couldn't parse the specified URI."))?;
+    let decoded = unescaped(path).ok_or_else(|| {
+        Refusal::new(http::StatusCode::BAD_REQUEST, "InvalidURI", "Couldn't parse the specified URI.")
+    })?;
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default()).unwrap_or_default();
     // `s3s` does not ask about an address, and an address is never below a domain.
     if let Some(bucket) = domains.bucket(host) {
@@ -115,6 +116,15 @@ pub(crate) fn resolve(domains: &Domains, headers: &HeaderMap, uri: &Uri) -> Resu
         None => Target::Service,
     };
     Ok((target, path.to_owned()))
+}
+
+/// The path without escapes. `None` when one is broken, which a decoder would take for the name it stands in, or when
+/// they hide what is no text.
+fn unescaped(path: &str) -> Option<Cow<'_, str>> {
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let all_whole = path.split('%').skip(1).all(is_escape);
+    all_whole.then(|| percent_decode_str(path).decode_utf8().ok()).flatten()
 }
 
 fn own_path(rest: &str) -> Result<Target, Refusal> {
@@ -155,5 +165,18 @@ pub(crate) struct Names {
 impl NameValidation for Names {
     fn validate_bucket_name(&self, name: &str) -> bool {
         (self.admin && name == "-") || BucketName::parse(name).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_escape_is_no_part_of_a_name() {
+        assert_eq!(unescaped("/b/a%25%2e%2E%C3%BC+").as_deref(), Some("/b/a%..ü+"));
+        for path in ["/b/%", "/b/%2", "/b/%zz", "/b/%2%35", "/b/%ff", "/b/%+1"] {
+            assert_eq!(unescaped(path), None, "{path}");
+        }
     }
 }

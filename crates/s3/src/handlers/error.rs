@@ -214,6 +214,10 @@ impl IntoS3 for UploadPartCopyError {
         match self {
             Self::Source(error) => copy_source(error),
             Self::Part(error) => error.into_s3(),
+            Self::Range(error) => say(
+                S3ErrorCode::InvalidArgument,
+                format!("Range specified is not valid for source object of size: {}", error.size),
+            ),
             Self::TooLarge(error) => say(S3ErrorCode::EntityTooLarge, error),
         }
     }

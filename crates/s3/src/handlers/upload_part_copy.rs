@@ -1,3 +1,4 @@
+use http::HeaderMap;
 use model::RangeSpec;
 use operations::{CopySource, GetObject, UploadPartCopy};
 use s3s::dto::{CopyPartResult, UploadPartCopyInput, UploadPartCopyOutput};
@@ -27,7 +28,7 @@ pub(super) async fn upload_part_copy(
     let get = GetObject {
         customer_key: read.customer_key,
         conditions: copy_source_conditions(&request.headers),
-        range: input.copy_source_range.as_deref().map(copy_range).transpose()?,
+        range: copy_range(&request.headers)?,
         part: None,
     };
     let part = UploadPartCopy {
@@ -57,14 +58,37 @@ pub(super) async fn upload_part_copy(
     }))
 }
 
-/// Only `bytes=FIRST-LAST` (AWS: `UploadPartCopy`); unlike `Range`, a bad one is refused.
-fn copy_range(text: &str) -> S3Result<RangeSpec> {
-    match RangeSpec::parse(text) {
-        Ok(range @ RangeSpec::Bounded { .. }) => Ok(range),
+/// Only `bytes=FIRST-LAST` (AWS: `UploadPartCopy`); unlike `Range`, a bad one is refused. An empty one is bad too, and
+/// `s3s` would take it for none.
+fn copy_range(headers: &HeaderMap) -> S3Result<Option<RangeSpec>> {
+    let Some(value) = headers.get("x-amz-copy-source-range") else { return Ok(None) };
+    match value.to_str().map(RangeSpec::parse) {
+        Ok(Ok(range @ RangeSpec::Bounded { .. })) => Ok(Some(range)),
         _ => Err(S3Error::with_message(
             S3ErrorCode::InvalidArgument,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
              zero-based offsets of the first and last bytes to copy",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_range_has_both_ends_or_is_refused() {
+        assert!(copy_range(&HeaderMap::new()).unwrap().is_none());
+        let range = |text| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-amz-copy-source-range", HeaderValue::from_static(text));
+            copy_range(&headers)
+        };
+        assert_eq!(range("bytes=0-5").unwrap(), Some(RangeSpec::Bounded { first: 0, last: 5 }));
+        for bad in ["", "bytes=0-", "bytes=-5", "bytes=5-2", "0-5", "bytes=a-b", "bytes=0-1,2-3"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
     }
 }
