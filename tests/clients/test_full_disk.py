@@ -69,9 +69,9 @@ def test_a_full_disk_is_survived(small_disk, tmp_path):
     assert refusal.status in (503, 507) and refusal.code, (refusal.status, refusal.body)
     filler = small_disk / "filler"
     fill_to_the_brim(filler)
-    refusal = put(signer, "one more", 100)
+    refusal = put(signer, "one-more", 100)
     if refusal.status == 200:
-        stored["one more"] = 100
+        stored["one-more"] = 100
     else:
         assert refusal.status in (503, 507), (refusal.status, refusal.body)
     check(signer, stored)

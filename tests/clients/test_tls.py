@@ -1,11 +1,11 @@
 """The listeners: TLS versions, HTTP/2, a new certificate, shutdown, and what plain HTTP may not carry."""
 
-import http.client
 import os
 import socket
 import ssl
 import threading
 import time
+from http.client import HTTPSConnection
 
 import httpx
 import pytest
@@ -91,7 +91,7 @@ def own_certificate(tmp_path):
 def test_a_new_certificate_is_taken_up_without_dropping_connections(own_certificate):
     server, authority, folder, context = own_certificate
     old = handshake(server.port, context)[2]
-    kept = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=30)
+    kept = HTTPSConnection("localhost", server.port, context=context, timeout=30)
     kept.request("GET", "/")
     assert kept.getresponse().read()
     write_certificate(authority, folder)

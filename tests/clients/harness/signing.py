@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import ssl
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -124,11 +125,11 @@ class Signer:
                     connection.putheader(name, value)
             if "content-length" not in headers and "transfer-encoding" not in headers and (body or method != "GET"):
                 connection.putheader("content-length", str(len(body)))
-            connection.endheaders()
             try:
+                connection.endheaders()
                 if body:
                     connection.send(body)
-            except (BrokenPipeError, ConnectionResetError):
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 pass  # The server answered before the end of the body; the answer is what counts.
             response = connection.getresponse()
             return Response(response.status, response.headers, response.read())
@@ -215,8 +216,9 @@ class Signer:
 
 
 def canonical_request(method, target, headers, signed_names, payload_hash):
-    """What V4 signs: the path as it was sent, the query sorted, the signed headers with their blanks folded."""
+    """What V4 signs: the path and the query escaped in the one right way, the query sorted, blanks folded."""
     path, _, query = target.partition("?")
+    path = urllib.parse.quote(urllib.parse.unquote_to_bytes(path), safe="/-_.~")
     pairs = []
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
@@ -245,7 +247,7 @@ def v4_chunked(signer, method, target, body, *, chunk=64 * 1024, trailer=None, s
         "host": signer.host,
         "content-encoding": "aws-chunked",
         "x-amz-decoded-content-length": str(len(body)),
-        **(headers or {}),
+        **{name.lower(): value for name, value in (headers or {}).items()},
     }
     if trailer:
         headers["x-amz-trailer"] = trailer[0]
