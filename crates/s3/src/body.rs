@@ -8,6 +8,7 @@
 
 mod digested;
 mod framed;
+mod tap;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ use crate::limits::DOCUMENT_LEN_MAX;
 use crate::refusal::Refusal;
 use digested::Digested;
 use framed::{Framed, Mode};
+
+pub(crate) use tap::Tap;
 
 /// Who verifies what the request says of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use operations::Clock;
 use s3s::config::{S3ConfigProvider, StaticConfigProvider};
 use s3s::route::S3Route;
@@ -10,7 +10,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result};
 
 use crate::auth::{self, Claim, Claimed, CredentialStore, Gatekeeper};
-use crate::body::{self, Verifier};
+use crate::body::{self, Tap, Verifier};
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::limits::{ADMIN_BODY_LEN_MAX, s3s_config};
@@ -48,8 +48,23 @@ impl<S: S3 + Clone> Gateway<S> {
     /// Answers one request. The answer's extensions hold a [`crate::RequestSummary`] for the log.
     pub async fn call(&self, request: Request<Body>, connection: Connection) -> Response<Body> {
         let exchange = Exchange::new(connection);
-        let method = request.method().clone();
-        let served = self.serve(request, &exchange).await;
+        exchange.set_resource(request.uri().path().to_owned());
+        let (method, version) = (request.method().clone(), request.version());
+        let may_be_read = hygiene::check_customer_keys(request.headers(), request.uri(), &connection);
+        let served = match may_be_read {
+            Err(refusal) => Err(refusal),
+            Ok(()) => {
+                let announced = request.headers().contains_key(EXPECT);
+                let (parts, body) = request.into_parts();
+                let (tap, body) = Tap::new(body);
+                let served = self.serve(Request::from_parts(parts, body), &exchange).await;
+                // HTTP/2 can end one stream and keep the connection.
+                if served.is_err() && version <= Version::HTTP_11 {
+                    tap.drain(announced).await;
+                }
+                served
+            }
+        };
         let served = served.map_err(|refusal| match exchange.body_fault() {
             // The body was at fault, whatever others made of it.
             Some(fault) if refusal.status.is_server_error() => error::of_body(fault),
@@ -67,9 +82,8 @@ impl<S: S3 + Clone> Gateway<S> {
     async fn serve(&self, request: Request<Body>, exchange: &Arc<Exchange>) -> Result<Response<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let (headers, uri, connection) = (&mut parts.headers, &parts.uri, &exchange.connection);
-        exchange.set_resource(uri.path().to_owned());
         settle_host(headers, uri)?;
-        hygiene::check(headers, uri, connection)?;
+        hygiene::check(headers)?;
         let (target, resource) = resolve(&self.config.domains, headers, uri)?;
         exchange.set_resource(resource);
         let document = match target {

@@ -9,8 +9,8 @@ use crate::connection::Connection;
 use crate::query::decoded_names;
 use crate::refusal::Refusal;
 
-pub(crate) fn check(headers: &HeaderMap, uri: &Uri, connection: &Connection) -> Result<(), Refusal> {
-    check_customer_keys(headers, uri, connection)?;
+/// Checks that headers have one reading.
+pub(crate) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     for name in headers.keys() {
         let is_amz = name.as_str().starts_with("x-amz-");
         if !is_amz && !SINGLE.contains(name) {
@@ -30,8 +30,8 @@ pub(crate) fn check(headers: &HeaderMap, uri: &Uri, connection: &Connection) -> 
 }
 
 /// A customer key may come only in a header, and only where nobody else reads it (AWS: "Using server-side encryption
-/// with customer-provided keys": S3 rejects requests made over HTTP). Nothing of the body has been read.
-fn check_customer_keys(headers: &HeaderMap, uri: &Uri, connection: &Connection) -> Result<(), Refusal> {
+/// with customer-provided keys": S3 rejects requests made over HTTP). Comes before anything of the body is read.
+pub(crate) fn check_customer_keys(headers: &HeaderMap, uri: &Uri, connection: &Connection) -> Result<(), Refusal> {
     if decoded_names(uri).any(|name| is_customer_header(&name.to_ascii_lowercase())) {
         return Err(Refusal::invalid_request(
             "A customer-provided encryption key must not be part of a URL: URLs get logged and shared. Send it in the \
@@ -81,7 +81,8 @@ mod tests {
     }
 
     fn code(headers: &HeaderMap, uri: &'static str, secure: bool) -> Option<(u16, String)> {
-        let refusal = check(headers, &Uri::from_static(uri), &connection(secure)).err()?;
+        let uri = Uri::from_static(uri);
+        let refusal = check_customer_keys(headers, &uri, &connection(secure)).and_then(|()| check(headers)).err()?;
         Some((refusal.status.as_u16(), refusal.code.into_owned()))
     }
 

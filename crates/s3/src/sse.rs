@@ -53,7 +53,7 @@ pub(crate) fn take_write(headers: &mut HeaderMap) -> Result<WriteHeaders, Refusa
         Some("aws:kms" | "aws:kms:dsse") => {
             return Err(Refusal::not_implemented("Server-side encryption with a key of AWS KMS"));
         }
-        Some(other) => return Err(invalid_algorithm(&SERVER, other)),
+        Some(other) => return Err(Refusal::invalid_argument(UNKNOWN_MODE).argument(SERVER.as_str(), other)),
     }
     let customer = TARGET.take(headers)?;
     let requested = RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some() };
@@ -177,6 +177,7 @@ const MISSING_MD5: &str = "Requests specifying Server Side Encryption with Custo
                            client calculated MD5 of the secret key.";
 const INVALID_KEY: &str = "The secret key was invalid for the specified algorithm.";
 const MD5_MISMATCH: &str = "The calculated MD5 hash of the key did not match the hash that was provided.";
+const UNKNOWN_MODE: &str = "The encryption method specified is not supported";
 const CONFLICT: &str = "Server Side Encryption with Customer provided key is incompatible with the encryption method \
                         specified";
 

@@ -135,8 +135,8 @@ fn kms_is_not_implemented_and_unknown_modes_are_invalid() {
     assert_eq!(error(&[(MODE, "aws:kms")]).as_deref(), Some("NotImplemented"));
     assert_eq!(error(&[(MODE, "aws:kms:dsse")]).as_deref(), Some("NotImplemented"));
     assert_eq!(error(&[(KMS_ID.as_str(), "id")]).as_deref(), Some("NotImplemented"));
-    assert_eq!(error(&[(MODE, "aes256")]).as_deref(), Some("InvalidEncryptionAlgorithmError"));
-    assert_eq!(error(&[(MODE, "")]).as_deref(), Some("InvalidEncryptionAlgorithmError"));
+    assert_eq!(error(&[(MODE, "aes256")]).as_deref(), Some("InvalidArgument"));
+    assert_eq!(error(&[(MODE, "")]).as_deref(), Some("InvalidArgument"));
 }
 
 #[test]

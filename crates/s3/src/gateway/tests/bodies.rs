@@ -191,3 +191,47 @@ async fn a_form_is_not_held_in_memory() {
         assert_eq!(world.refused(draft).await, refused(501, "NotImplemented"));
     }
 }
+
+/// A body that tells how much of it was read.
+struct Counted {
+    left: usize,
+    read: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl http_body::Body for Counted {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        let take = self.left.min(1 << 16);
+        self.left -= take;
+        self.read.fetch_add(take, std::sync::atomic::Ordering::Relaxed);
+        let frame = http_body::Frame::data(bytes::Bytes::from(vec![0; take]));
+        std::task::Poll::Ready((take > 0).then_some(Ok(frame)))
+    }
+}
+
+async fn bytes_read_of_a_refused_body(version: http::Version, length: usize, expect: bool) -> usize {
+    let read = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let body = Counted { left: length, read: read.clone() };
+    let mut request = http::Request::put("/bucket/key?unknown").version(version).header("host", "h");
+    if expect {
+        request = request.header("expect", "100-continue");
+    }
+    let answer = World::new().send_raw(request.body(s3s::Body::http_body(body)).unwrap(), true).await;
+    assert_eq!(answer.error(), (501, "NotImplemented"));
+    read.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_refused_body_is_read_away_within_bounds() {
+    use http::Version;
+    assert_eq!(bytes_read_of_a_refused_body(Version::HTTP_11, 5 << 20, false).await, 5 << 20);
+    let endless = bytes_read_of_a_refused_body(Version::HTTP_11, 1 << 30, false).await;
+    assert!((16 << 20..17 << 20).contains(&endless), "{endless}");
+    assert_eq!(bytes_read_of_a_refused_body(Version::HTTP_11, 5 << 20, true).await, 0, "it was never sent");
+    assert_eq!(bytes_read_of_a_refused_body(Version::HTTP_2, 5 << 20, false).await, 0);
+}
