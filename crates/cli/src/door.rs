@@ -72,10 +72,15 @@ impl Door {
         }
         match serde_json::from_slice::<ErrorAnswer>(&answer) {
             Ok(error) => bail!(error.message),
-            // The gateway refuses a bad signature in XML.
-            Err(_) => bail!("the server refused ({status}): {}", String::from_utf8_lossy(&answer)),
+            Err(_) => bail!("the server refused ({status}): {}", refusal(&String::from_utf8_lossy(&answer))),
         }
     }
+}
+
+/// What the gateway, which refuses a bad signature in XML, says in it.
+fn refusal(xml: &str) -> &str {
+    let message = xml.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</Message>"));
+    message.map_or("it does not say why", |(message, _)| message)
 }
 
 async fn through_socket(socket: &Path, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Zeroizing<Vec<u8>>)> {

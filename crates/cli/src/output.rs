@@ -24,8 +24,27 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Says what went wrong.
+/// Says what went wrong, each thing once: many errors repeat their cause.
 pub(crate) fn complain(error: &anyhow::Error) {
     // Where standard error is closed, nobody hears it.
-    let _ = writeln!(io::stderr().lock(), "canopic: {error:#}");
+    let _ = writeln!(io::stderr().lock(), "canopic: {}", explain(error));
+}
+
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        said if said.contains(&cause) => said.to_owned(),
+        said => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told = anyhow::anyhow!("no such file").context("x.toml: no such file").context("--config");
+        assert_eq!(explain(&told), "--config: x.toml: no such file");
+    }
 }

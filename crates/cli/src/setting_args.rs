@@ -74,7 +74,7 @@ impl<S: Selection> clap::FromArgMatches for SettingArgs<S> {
             let Some(values) = matches.get_many::<String>(setting.name) else { continue };
             let text = values.map(String::as_str).collect::<Vec<_>>().join(",");
             set_flag(&mut layer, setting, &text)
-                .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")))?;
+                .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, error.to_string()))?;
         }
         let file = matches.get_one::<PathBuf>("config").cloned();
         Ok(Self { layer, file, selection: std::marker::PhantomData })

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::field;
 
 use crate::config::Config;
 use crate::start::{self, Running, StartError};
@@ -36,7 +37,8 @@ pub async fn serve(config: &Config) -> Result<Ended, ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut running = start::start(config).await?;
     welcome(config, &mut running);
-    tracing::info!(https = ?running.https(), http = ?running.http(), "serving");
+    let (https, http) = (running.https().map(field::display), running.http().map(field::display));
+    tracing::info!(https, http, "serving");
 
     signals.recv().await;
     tracing::info!("stopping: no new connections, running requests may finish");

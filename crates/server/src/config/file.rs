@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_element_of_an_array_is_explained_with_its_own_line() {
+    fn a_bad_element_of_an_array_is_explained_with_its_field() {
         let text = complaint("trusted_proxy = [\n  \"10.0.0.0/8\",\n  \"oops\",\n]\n");
         assert!(text.contains("field `trusted_proxy`"), "{text}");
     }

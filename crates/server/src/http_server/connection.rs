@@ -29,8 +29,8 @@ const READ_AHEAD_LEN_MAX: usize = 128 * 1024;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
 /// Bytes in flight towards us on one HTTP/2 stream, and on all streams of a connection.
-const STREAM_WINDOW_LEN: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_LEN: u32 = 4 * 1024 * 1024;
+const STREAM_WINDOW_LEN: u32 = 512 * 1024;
+const CONNECTION_WINDOW_LEN: u32 = 2 * 1024 * 1024;
 /// Bytes waiting to be sent on one HTTP/2 stream.
 const SEND_LEN_MAX: usize = 256 * 1024;
 /// Streams that a client opened and reset, before the connection is closed ("rapid reset").
