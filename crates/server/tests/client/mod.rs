@@ -1,5 +1,7 @@
 //! A client small enough to read: one request, one connection.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;

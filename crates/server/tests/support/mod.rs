@@ -1,5 +1,6 @@
 //! A server around a stand-in that answers, and clients for it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![allow(dead_code, reason = "each test binary uses another part")]
 
 use std::net::SocketAddr;
