@@ -1,5 +1,7 @@
 //! The line that every request leaves. One test alone in its process: the log is global.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod support;
 
 use std::io;

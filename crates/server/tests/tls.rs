@@ -1,5 +1,7 @@
 //! TLS as clients see it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod support;
 
 use std::time::Duration;
