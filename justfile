@@ -4,7 +4,7 @@
 check:
     ./check
 
-# One step: fmt, clippy, deny, tidy, test, doc, clients.
+# One step: fmt, clippy, deny, tidy, test, doc, vectors, clients.
 step name:
     ./check --only {{name}}
 
