@@ -1,5 +1,7 @@
 //! What a connection may take, and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod support;
 
 use std::time::{Duration, Instant};

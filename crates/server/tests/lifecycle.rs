@@ -1,5 +1,7 @@
 //! First run, later runs, and the ends of a whole server.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod client;
 
 use std::os::unix::fs::PermissionsExt as _;
