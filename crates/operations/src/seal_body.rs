@@ -84,9 +84,6 @@ pub(crate) async fn seal_body(
     while let Some(piece) = stream.next().await {
         intake.take(piece?).await?;
     }
-    if body.length.is_some_and(|length| length != intake.received) {
-        return Err(BodyError::Incomplete.into());
-    }
     intake.finish().await
 }
 
@@ -95,6 +92,8 @@ struct Intake<'a> {
     plan: &'a SealPlan<'a>,
     sealer: PartSealer,
     witness: Witness,
+    /// The length that the client declared.
+    declared: Option<u64>,
     received: u64,
     /// Sealed chunks that wait for company.
     sealed: BytesMut,
@@ -107,13 +106,16 @@ impl<'a> Intake<'a> {
     fn new(plan: &'a SealPlan<'a>, sealer: PartSealer, witness: Witness, length: Option<u64>) -> Self {
         let mut sealed = BytesMut::with_capacity(buffer_len(length));
         let chunk = sealed.split_off(0);
-        Self { plan, sealer, witness, received: 0, sealed, chunk, writer: None }
+        Self { plan, sealer, witness, declared: length, received: 0, sealed, chunk, writer: None }
     }
 
     async fn take(&mut self, mut piece: Bytes) -> Result<(), WriteBodyError> {
         self.received += piece.len() as u64;
         if self.received > PART_LEN_MAX {
             return Err(EntityTooLarge.into());
+        }
+        if self.declared.is_some_and(|declared| declared < self.received) {
+            return Err(BodyError::Incomplete.into());
         }
         self.witness.update(&piece);
         while !piece.is_empty() {
@@ -147,6 +149,9 @@ impl<'a> Intake<'a> {
     }
 
     async fn finish(mut self) -> Result<SealedBody, WriteBodyError> {
+        if self.declared.is_some_and(|declared| declared != self.received) {
+            return Err(BodyError::Incomplete.into());
+        }
         // The claims are checked before anything is made durable.
         let witness = std::mem::replace(&mut self.witness, Witness::new(Default::default(), false));
         let digests = witness.finish()?;
