@@ -33,7 +33,8 @@ pub(crate) struct SealedPart {
 ///
 /// The first piece is read and verified before this returns, so that damage there is an error and not a broken
 /// connection. Only the first blob is opened now: while its reader lives, no blob that was linked then goes away (see
-/// [`Blobs::open`]), so a long object needs one open file at a time.
+/// [`Blobs::open`]), so a long object needs two open files at a time. Whoever calls looks again whether the record that
+/// names the other blobs still stands.
 pub(crate) async fn open_body(
     blobs: &Arc<dyn Blobs>,
     unlocked: &UnlockedObject,
@@ -45,8 +46,10 @@ pub(crate) async fn open_body(
     for part in parts {
         let part_end = part_start + part.entry.length;
         let (start, end) = (range.start.max(part_start), range.end.min(part_end));
-        if start < end || (range.is_empty() && spans.is_empty()) {
-            let within = ByteRange { start: start.min(end) - part_start, end: end - part_start };
+        // An empty part gives no byte, but its one empty chunk must verify where it is all that was asked for.
+        let is_asked_for = part_start == part_end && range.is_empty() && range.start == part_start;
+        if start < end || is_asked_for {
+            let within = ByteRange { start: start - part_start, end: end - part_start };
             let source = match part.source {
                 PartSource::Inline(bytes) => OpenSource::Inline(bytes),
                 PartSource::Blob(id) => OpenSource::Closed(id),
