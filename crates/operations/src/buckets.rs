@@ -207,6 +207,7 @@ impl Buckets {
                 if !self.is_retired(Scope::bucket(record.id)).await? {
                     return Ok(Created::Already);
                 }
+                purge_uploads(&self.records, Scope::bucket(record.id)).await?;
             }
             let record = BucketRecord {
                 id: BucketId::from_bytes(envelope::random_bytes()),

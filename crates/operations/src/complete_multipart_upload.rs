@@ -161,7 +161,7 @@ impl Uploads {
             let target = Target { bucket, object };
             match self.commit_object(&target, &complete, &current, &selection, record, parts_record).await? {
                 Committed::Yes => {
-                    self.forget_late_parts(bucket, &partition, complete.upload).await?;
+                    self.forget_late_parts(bucket, &partition, complete.upload).await;
                     return Ok(output);
                 }
                 Committed::TryAgain => {}

@@ -7,7 +7,7 @@ use envelope::{CustomerKey, DigestSealer, StoreKey, UnlockedObject};
 use kms::KeyService;
 use model::{ObjectKey, UploadId};
 use policy::Action;
-use storage::{Batch, Blobs, CommitError, Entry, Partition, Scan, Scope, Start, Table};
+use storage::{Batch, Blobs, CommitError, Entry, Partition, Precondition, Scan, Scope, Start, Table};
 
 use crate::authorize::Granted;
 use crate::buckets::Bucket;
@@ -161,7 +161,7 @@ impl Uploads {
             }
             match commit(self.records(), bucket, &partition, batch).await {
                 Ok(()) => {
-                    self.forget_late_parts(bucket, &partition, upload).await?;
+                    self.forget_late_parts(bucket, &partition, upload).await;
                     return Ok(());
                 }
                 Err(ReplaceError::Conflict) => {}
@@ -174,24 +174,24 @@ impl Uploads {
 
     /// Removes parts that were committed between the last look at an upload and its end. None can come any more: a
     /// part's commit demands the upload's record.
-    pub(crate) async fn forget_late_parts(
-        &self,
-        bucket: &Bucket,
-        partition: &Partition,
-        upload: UploadId,
-    ) -> Result<(), Fault> {
-        for (_, part) in self.parts(partition, upload).await? {
+    ///
+    /// The upload has ended whether or not this succeeds, so a failure is not told: a part that stays costs space until
+    /// its bucket is deleted, and an error would make a client repeat what is done.
+    pub(crate) async fn forget_late_parts(&self, bucket: &Bucket, partition: &Partition, upload: UploadId) {
+        let Ok(late) = self.parts(partition, upload).await else { return };
+        for (stored, part) in late {
+            let part_key = PartRecord::record_key(upload, part.entry.number);
             let batch = Batch {
-                delete: vec![PartRecord::record_key(upload, part.entry.number)],
+                // The bucket's deletion may be at it too: a blob must not be let go twice.
+                preconditions: vec![as_read(part_key.clone(), Some(&stored))],
+                delete: vec![part_key],
                 unlink: vec![part.blob],
                 ..Batch::default()
             };
-            match commit(self.records(), bucket, partition, batch).await {
-                Err(ReplaceError::Fault(error)) => return Err(error),
-                Ok(()) | Err(ReplaceError::Conflict | ReplaceError::NoSuchBucket(_)) => {}
+            if let Err(ReplaceError::Fault(_)) = commit(self.records(), bucket, partition, batch).await {
+                return;
             }
         }
-        Ok(())
     }
 }
 
@@ -239,8 +239,10 @@ async fn purge_table(records: &Records, scope: Scope, table: Table) -> Result<()
         let scan = Scan { scope, table, start: Start::AtPartition(Vec::new()), end: None, limit: PAGE };
         let entries = records.scan(scan).await?;
         for entry in &entries {
-            let mut batch =
-                Batch { delete: vec![storage::RecordKey::new(table, entry.suffix.clone())], ..Batch::default() };
+            let record_key = storage::RecordKey::new(table, entry.suffix.clone());
+            // Another deletion may be at it too: a blob must not be let go twice.
+            let unchanged = Precondition::Unchanged(record_key.clone(), entry.value.clone());
+            let mut batch = Batch { preconditions: vec![unchanged], delete: vec![record_key], ..Batch::default() };
             if table == tables::UPLOADED_PARTS {
                 batch.unlink.push(PartRecord::decode(records.open_entry(scope, table, entry)?)?.blob);
             }
