@@ -1,6 +1,8 @@
 use model::codec::{Decoder, Encoder, Malformed};
 use model::{Principal, Timestamp};
 
+use super::{decode_expiry, encode_expiry};
+
 const LAYOUT: u8 = 1;
 
 /// An access key pair: table 3, partition = the access key id.
@@ -18,7 +20,7 @@ impl AccessKeyRecord {
         encoder
             .text(&self.principal.arn().unwrap_or_default())
             .u64(self.created.as_millis())
-            .u64(self.expires.map_or(0, Timestamp::as_millis))
+            .u64(encode_expiry(self.expires))
             .bytes(&self.sealed_secret);
         encoder.finish()
     }
@@ -28,7 +30,7 @@ impl AccessKeyRecord {
         let record = Self {
             principal: Principal::from_arn(decoder.text()?).ok_or(Malformed)?,
             created: Timestamp::from_millis(decoder.u64()?),
-            expires: Some(decoder.u64()?).filter(|t| *t > 0).map(Timestamp::from_millis),
+            expires: decode_expiry(decoder.u64()?),
             sealed_secret: decoder.bytes()?.to_vec(),
         };
         decoder.finish()?;

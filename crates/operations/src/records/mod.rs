@@ -23,6 +23,7 @@ pub(crate) use token::TokenRecord;
 pub(crate) use upload::{PartChecksum, PartRecord, UploadRecord};
 pub(crate) use user::{InstallationRecord, UserRecord};
 
+use model::Timestamp;
 use storage::{Partition, RecordKey, Scope, Table};
 
 /// The table of persisted ids; docs/format.md draws each record. A number is never used again for another kind.
@@ -49,6 +50,15 @@ pub(crate) fn sole(table: Table) -> RecordKey {
 /// A partition among the server's own records.
 pub(crate) fn system(name: &[u8]) -> Partition {
     Partition::new(Scope::SYSTEM, name)
+}
+
+/// An expiry in a record: zero stands for never, so the first millisecond of 1970 is told as the second.
+pub(crate) fn encode_expiry(expires: Option<Timestamp>) -> u64 {
+    expires.map_or(0, |expires| expires.as_millis().max(1))
+}
+
+pub(crate) fn decode_expiry(millis: u64) -> Option<Timestamp> {
+    (millis > 0).then(|| Timestamp::from_millis(millis))
 }
 
 /// A canned ACL: of a bucket or an object.

@@ -1,6 +1,8 @@
 use model::codec::{Decoder, Encoder, Malformed};
 use model::{Principal, Timestamp};
 
+use super::{decode_expiry, encode_expiry};
+
 const LAYOUT: u8 = 1;
 
 /// A token: table 4, partition = the first half of its SHA-256. The token itself is nowhere.
@@ -18,7 +20,7 @@ impl TokenRecord {
             .raw(&self.digest)
             .text(&self.principal.arn().unwrap_or_default())
             .u64(self.created.as_millis())
-            .u64(self.expires.map_or(0, Timestamp::as_millis));
+            .u64(encode_expiry(self.expires));
         encoder.finish()
     }
 
@@ -28,7 +30,7 @@ impl TokenRecord {
             digest: decoder.array()?,
             principal: Principal::from_arn(decoder.text()?).ok_or(Malformed)?,
             created: Timestamp::from_millis(decoder.u64()?),
-            expires: Some(decoder.u64()?).filter(|t| *t > 0).map(Timestamp::from_millis),
+            expires: decode_expiry(decoder.u64()?),
         };
         decoder.finish()?;
         Ok(record)
