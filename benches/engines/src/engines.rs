@@ -186,8 +186,7 @@ impl Engine for Sqlite {
 
     fn scan(&self, from: &[u8], limit: usize) -> Result<Vec<Record>, String> {
         self.with_reader(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT k, v FROM records WHERE k >= ?1 ORDER BY k LIMIT ?2")?;
+            let mut select = connection.prepare_cached("SELECT k, v FROM records WHERE k >= ?1 ORDER BY k LIMIT ?2")?;
             let rows = select.query_map((from, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })

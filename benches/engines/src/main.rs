@@ -1,9 +1,11 @@
-//! `canopic-bench-engines ENGINE DIR MODE`: one engine, one empty folder, one question.
+//! `engines ENGINE DIR MODE`: one engine, one empty folder, one question.
 //!
 //! ENGINE is `redb`, `redb-quick` (quick repair), `fjall`, `fjall-kv` (values from 2 KiB on apart) or `sqlite` (WAL,
-//! synchronous=FULL). MODE is `commits`, `reads`, `kill` or `flips`.
+//! synchronous=FULL). MODE is `commits [BYTES]`, `reads`, `load`, `open`, `kill` or
+//! `flips`.
 mod engines;
 mod safety;
+mod usage;
 mod workload;
 
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, dir, mode, rest @ ..] = arguments.as_slice() else {
-        println!("usage: canopic-bench-engines ENGINE DIR commits|reads|kill|flips");
+        println!("usage: engines ENGINE DIR commits|reads|load|open|kill|flips");
         return;
     };
     let dir = Path::new(dir);
@@ -37,7 +39,8 @@ fn main() {
             drop(open());
             println!("reopen: {:.2?}", started.elapsed());
         }
-        "reopen" => {
+        "load" => workload::load(open().as_ref(), RECORDS, 500),
+        "open" => {
             let started = Instant::now();
             drop(open());
             println!("open: {:.2?}", started.elapsed());

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::engines::{Engine, Record};
+use crate::usage::Usage;
 
 /// Small deterministic generator: the runs of all engines see the same keys.
 pub struct Random(pub u64);
@@ -149,30 +150,4 @@ fn repeat(threads: u64, duration: Duration, call: impl Fn(&mut Random) + Sync) -
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     calls as f64 / started.elapsed().as_secs_f64()
-}
-
-struct Usage {
-    cpu_ms: f64,
-    written: u64,
-}
-
-impl Usage {
-    fn now() -> Self {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        let io = std::fs::read_to_string("/proc/self/io").unwrap();
-        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap();
-        Self { cpu_ms: ticks * 10.0, written: line.parse().unwrap() }
-    }
-
-    fn since(&self, before: &Self) -> Self {
-        Self { cpu_ms: self.cpu_ms - before.cpu_ms, written: self.written - before.written }
-    }
-
-    fn resident_mib() -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-    }
 }

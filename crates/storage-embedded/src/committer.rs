@@ -3,7 +3,6 @@
 //! It takes all that is queued, checks each batch against the state and the batches before it, and writes the good
 //! ones in one transaction with one sync: the more writers wait, the more share it. Preconditions need no locks, for
 //! there is one writer; readers never wait for it.
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -14,7 +13,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::blobs::BlobFiles;
 use crate::collector::Errand;
-use crate::data_dir::shard_of;
 use crate::engine::{Engine, EngineError, Write};
 use crate::group::Group;
 use crate::keys;
@@ -99,7 +97,7 @@ impl Committer {
 
     fn write(&self, group: Group<'_>, answers: Vec<Answer>) {
         let outcome = group.finish();
-        let written = self.sync_shards(&outcome.linked).and_then(|()| self.apply(&outcome.writes));
+        let written = self.apply(&outcome.writes);
         for id in &outcome.linked {
             if written.is_ok() { self.files.pending.forget(*id) } else { self.files.pending.release(*id) }
         }
@@ -112,15 +110,6 @@ impl Committer {
             let result = checked.and_then(|()| written.clone().map_err(CommitError::from));
             let _ = answer.send(result);
         }
-    }
-
-    /// Makes the directory entries of new blobs durable before the records that name them.
-    fn sync_shards(&self, linked: &[BlobId]) -> Result<(), EngineError> {
-        let shards: BTreeSet<u8> = linked.iter().map(|id| shard_of(*id)).collect();
-        shards.into_iter().try_for_each(|shard| {
-            let synced = self.files.dir.sync_shard(shard);
-            synced.map_err(|error| EngineError::Unavailable(format!("a folder of blobs: {error}")))
-        })
     }
 
     fn apply(&self, writes: &[Write]) -> Result<(), EngineError> {

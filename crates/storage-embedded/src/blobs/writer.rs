@@ -12,6 +12,7 @@ use storage::{BlobWriter, Error};
 use tokio::task::spawn_blocking;
 
 use super::{BlobFiles, store_error, thread_gone};
+use crate::data_dir::shard_of;
 
 /// See [`BlobWriter`]. The file appears with the first full buffer, or at the end: a small blob is created, written
 /// and synced in one go on one blocking thread.
@@ -59,6 +60,9 @@ impl FileWriter {
             }
             if last {
                 file.sync_data()?;
+                // Here and not once for a group of commits: writers sync their folders at the same time, and the
+                // filesystem makes one flush of that; the committer would do one after the other.
+                files.dir.sync_shard(shard_of(id))?;
             }
             Ok(file)
         };

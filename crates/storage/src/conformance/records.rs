@@ -22,22 +22,23 @@ pub async fn a_put_record_is_read_back<S: Metadata>(store: &S) {
 
 /// Equal names in another table, partition, scope or suffix are other records.
 pub async fn records_of_other_tables_partitions_and_scopes_stay_apart<S: Metadata>(store: &S) {
+    let mut keys = Vec::new();
+    for table in [Table(0), TABLE, Table(0xff)] {
+        keys.extend([&b""[..], b"\x00", b"\xff"].map(|suffix| RecordKey::new(table, suffix)));
+    }
     let mut places = Vec::new();
     for number in [0, 1, 0xff] {
-        for name in tricky_names() {
-            for table in [Table(0), TABLE, Table(0xff)] {
-                for suffix in [&b""[..], b"\x00", b"\xff"] {
-                    places.push((Partition::new(scope(number), name.clone()), RecordKey::new(table, suffix)));
-                }
-            }
+        places.extend(tricky_names().into_iter().map(|name| Partition::new(scope(number), name)));
+    }
+    let expected = |place: &Partition, key: &RecordKey| Bytes::from(format!("{place:?} {key:?}"));
+    for place in &places {
+        let put = keys.iter().map(|key| (key.clone(), expected(place, key))).collect();
+        must_commit(store, place, Batch { put, ..Batch::default() }).await;
+    }
+    for place in &places {
+        for key in &keys {
+            assert_eq!(value(store, place, key).await, Some(expected(place, key)));
         }
-    }
-    for (partition, key) in &places {
-        must_commit(store, partition, put(key.clone(), format!("{partition:?} {key:?}").as_bytes())).await;
-    }
-    for (partition, key) in &places {
-        let found = value(store, partition, key).await.expect("it was put");
-        assert_eq!(found, format!("{partition:?} {key:?}"));
     }
 }
 
