@@ -156,12 +156,11 @@ impl Engine {
         if happened { Ok(()) } else { Err(error) }
     }
 
-    /// Opens the engine again if a write or read of its file failed, but not more often than once a second.
+    /// Opens the engine again if a write or read of its file failed.
     pub(crate) fn recover_if_failed(&self) {
-        if self.failed.load(Ordering::Relaxed)
-            && let Err(error) = self.reopen()
-        {
-            tracing::error!(%error, "the records cannot be opened again");
+        if self.failed.load(Ordering::Relaxed) {
+            // Why it failed is in the log; whoever asks for something now hears that it is closed.
+            let _ = self.reopen();
         }
     }
 
@@ -179,7 +178,8 @@ impl Engine {
         }
     }
 
-    /// Closes the engine and opens it again, which is the only cure after failed I/O.
+    /// Closes the engine and opens it again, which is the only cure after failed I/O. After a failure it is not tried
+    /// again for a second.
     fn reopen(&self) -> Result<(), EngineError> {
         let mut slot = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         if slot.closed_at.is_some_and(|at| at.elapsed() < REOPEN_PAUSE) {
@@ -199,6 +199,7 @@ impl Engine {
                 Ok(())
             }
             Err(error) => {
+                tracing::error!(%error, "the records cannot be opened again");
                 slot.closed_at = Some(Instant::now());
                 Err(error)
             }
