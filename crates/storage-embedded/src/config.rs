@@ -18,7 +18,7 @@ impl Default for Config {
         Self {
             reserve_bytes: 64 << 20,
             inline_len_max: 16 << 10,
-            cache_bytes: 32 << 20,
+            cache_bytes: 16 << 20,
             unlinked_age_max: Duration::from_secs(15 * 60),
         }
     }
