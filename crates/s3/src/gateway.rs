@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use operations::Clock;
 use s3s::config::{S3ConfigProvider, StaticConfigProvider};
 use s3s::route::S3Route;
@@ -49,7 +49,7 @@ impl<S: S3 + Clone> Gateway<S> {
     pub async fn call(&self, request: Request<Body>, connection: Connection) -> Response<Body> {
         let exchange = Exchange::new(connection);
         exchange.set_resource(request.uri().path().to_owned());
-        let (method, version) = (request.method().clone(), request.version());
+        let method = request.method().clone();
         let may_be_read = hygiene::check_customer_keys(request.headers(), request.uri(), &connection);
         let served = match may_be_read {
             Err(refusal) => Err(refusal),
@@ -58,8 +58,9 @@ impl<S: S3 + Clone> Gateway<S> {
                 let (parts, body) = request.into_parts();
                 let (tap, body) = Tap::new(body);
                 let served = self.serve(Request::from_parts(parts, body), &exchange).await;
-                // HTTP/2 can end one stream and keep the connection.
-                if served.is_err() && version <= Version::HTTP_11 {
+                // Not needed by the letter of HTTP/2, whose streams end one by one; yet clients lose the answer there
+                // too (curl 7.88 does) when the end of the stream meets them while they send.
+                if served.is_err() {
                     tap.drain(announced).await;
                 }
                 served

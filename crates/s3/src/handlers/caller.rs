@@ -11,6 +11,7 @@ use s3s::{S3Request, S3Result};
 
 use super::Handlers;
 use super::answer::iso_date;
+use super::bucket_owner::ExpectedOwner;
 use super::error::s3;
 use super::names::{bucket_name, object_key};
 use crate::exchange::Exchange;
@@ -37,6 +38,8 @@ const QUERY_KEYS: [&str; 3] = ["prefix", "delimiter", "max-keys"];
 pub(super) struct Asking<'a> {
     pub(super) exchange: Arc<Exchange>,
     pub(super) caller: Caller,
+    owner: ExpectedOwner,
+    source_owner: ExpectedOwner,
     handlers: &'a Handlers,
 }
 
@@ -46,7 +49,13 @@ impl Handlers {
         let exchange = Exchange::of(&request.extensions)?.clone();
         let principal = exchange.principal().cloned().unwrap_or(Principal::Anonymous);
         let context = self.context(&exchange, &request.headers, &request.uri);
-        Ok(Asking { exchange, caller: Caller { principal, context }, handlers: self })
+        Ok(Asking {
+            exchange,
+            caller: Caller { principal, context },
+            owner: ExpectedOwner::of_target(&request.headers)?,
+            source_owner: ExpectedOwner::of_copy_source(&request.headers)?,
+            handlers: self,
+        })
     }
 
     fn context(&self, exchange: &Exchange, headers: &HeaderMap, uri: &Uri) -> Context {
@@ -108,10 +117,21 @@ impl Asking<'_> {
     }
 
     pub(super) async fn bucket(&self, action: Action, bucket: &str) -> S3Result<Granted> {
-        self.handlers.operations().authorizer.bucket(&self.caller, action, &bucket_name(bucket)?).await.map_err(s3)
+        let bucket = bucket_name(bucket)?;
+        let granted = self.handlers.operations().authorizer.bucket(&self.caller, action, &bucket).await.map_err(s3)?;
+        owned_as_expected(granted, &self.owner)
     }
 
     pub(super) async fn object(&self, action: Action, bucket: &str, object: &str) -> S3Result<Granted> {
+        owned_as_expected(self.any_object(action, bucket, object).await?, &self.owner)
+    }
+
+    /// The object that a copy reads.
+    pub(super) async fn copy_source(&self, bucket: &str, object: &str) -> S3Result<Granted> {
+        owned_as_expected(self.any_object(Action::GetObject, bucket, object).await?, &self.source_owner)
+    }
+
+    async fn any_object(&self, action: Action, bucket: &str, object: &str) -> S3Result<Granted> {
         let (bucket, object) = (bucket_name(bucket)?, object_key(object)?);
         self.handlers.operations().authorizer.object(&self.caller, action, &bucket, &object).await.map_err(s3)
     }
@@ -134,6 +154,13 @@ impl Asking<'_> {
             EncryptionMode::Customer => "SSE-C",
         });
     }
+}
+
+fn owned_as_expected(granted: Granted, expected: &ExpectedOwner) -> S3Result<Granted> {
+    if let Some(bucket) = granted.bucket_facts() {
+        expected.check(&bucket.owner)?;
+    }
+    Ok(granted)
 }
 
 #[cfg(test)]

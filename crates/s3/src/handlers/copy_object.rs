@@ -74,7 +74,7 @@ pub(super) async fn source(asking: &Asking<'_>, source: &dto::CopySource) -> S3R
             if version_id.as_deref().is_some_and(|version| version != "null") {
                 return Err(S3Error::with_message(S3ErrorCode::NoSuchVersion, "The specified version does not exist."));
             }
-            asking.object(Action::GetObject, bucket, key).await
+            asking.copy_source(bucket, key).await
         }
         _ => Err(S3Error::with_message(
             S3ErrorCode::NotImplemented,

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod bucket_owner;
 mod caller;
 mod conditions;
 mod error;
