@@ -219,9 +219,10 @@ pub(crate) async fn part_entries(
             limit: page,
         };
         let entries = records.scan(scan).await?;
-        let count = entries.len();
+        let before = found.len();
         found.extend(entries.into_iter().take_while(|entry| entry.suffix.starts_with(upload.as_bytes())));
-        if count < page || found.last().is_none_or(|last| !last.suffix.starts_with(upload.as_bytes())) {
+        // Fewer than asked for: the partition ends here, or the parts of the next upload begin.
+        if found.len() - before < page {
             break;
         }
     }
