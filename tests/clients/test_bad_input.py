@@ -222,6 +222,16 @@ def test_metadata_beyond_2_kib_and_oversized_headers_are_refused(raw, kept):
     assert answer.status in (400, 414, 431), answer.status
 
 
+def test_a_bucket_of_another_owner_than_expected_is_not_touched(raw, kept):
+    """A guard that is silently dropped is none."""
+    other, malformed = {"x-amz-expected-bucket-owner": "000000000001"}, {"x-amz-expected-bucket-owner": "alice"}
+    for method, target in (("PUT", f"/{kept}/k"), ("DELETE", f"/{kept}/kept"), ("GET", f"/{kept}"), ("DELETE", f"/{kept}")):
+        is_error(raw(method, target, b"x" if method == "PUT" else b"", other), 403, "AccessDenied")
+        is_error(raw(method, target, b"", malformed), 400, "InvalidBucketOwnerAWSAccountID")
+    copy = {"x-amz-copy-source": f"/{kept}/kept", "x-amz-source-expected-bucket-owner": "000000000001"}
+    is_error(raw("PUT", f"/{kept}/k", b"", copy), 403, "AccessDenied")
+
+
 def test_a_length_that_is_missing_wrong_or_absurd_stores_nothing(raw, kept):
     answer = raw("PUT", f"/{kept}/k", b"", {"content-length": str(6 * 1024**4)})
     assert answer.status == 400 and answer.code == "EntityTooLarge", answer.body

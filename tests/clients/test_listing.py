@@ -128,3 +128,57 @@ def test_a_thousand_names_need_two_pages(s3, bucket):
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         assert "Deleted" not in answer and "Errors" not in answer
     s3.delete_bucket(Bucket=bucket)
+
+
+ODD_NAMES = [
+    "/lead",
+    "//two",
+    "a//b",
+    "dir/",
+    "a b",
+    " ",
+    "a+b",
+    "a%b",
+    "a%20b",
+    "a/./b",
+    "..",
+    "../x",
+    "-/x",
+    "ü/é",
+    "e\u0301",
+    "\U0001f600",
+    "tab\t",
+    "line\n",
+    "\x01",
+    "bell\x07",
+    "nul\x00",
+    "\x7f",
+    "\ufffe",
+    "\"q\"<>&'",
+    "\\back",
+    "*?#;=&",
+    "x" * 1024,
+    "ü" * 512,
+]
+
+
+@pytest.mark.parametrize("paginator", ["list_objects", "list_objects_v2"])
+def test_odd_names_are_listed_in_byte_order_page_by_page(s3, bucket, paginator):
+    for name in ODD_NAMES:
+        s3.put_object(Bucket=bucket, Key=name, Body=name.encode())
+    pages = s3.get_paginator(paginator).paginate(Bucket=bucket, PaginationConfig={"PageSize": 3})
+    listed = [each["Key"] for page in pages for each in page["Contents"]]
+    assert listed == sorted(ODD_NAMES, key=str.encode)
+    for name in listed:
+        assert s3.get_object(Bucket=bucket, Key=name)["Body"].read() == name.encode()
+
+
+@pytest.mark.parametrize("delimiter", ["/", "//", "%", "ü", " ", "\n"])
+def test_any_text_may_be_a_delimiter(s3, bucket, delimiter):
+    for name in ODD_NAMES:
+        s3.put_object(Bucket=bucket, Key=name, Body=b"")
+    cut = lambda name: name[: name.index(delimiter) + len(delimiter)]
+    listed = s3.list_objects_v2(Bucket=bucket, Delimiter=delimiter)
+    wanted = sorted({cut(name) for name in ODD_NAMES if delimiter in name}, key=str.encode)
+    assert [each["Prefix"] for each in listed["CommonPrefixes"]] == wanted
+    assert len(listed["Contents"]) == sum(delimiter not in name for name in ODD_NAMES)

@@ -1,8 +1,10 @@
 """The listeners: TLS versions, HTTP/2, a new certificate, shutdown, and what plain HTTP may not carry."""
 
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from http.client import HTTPSConnection
@@ -60,6 +62,17 @@ def test_objects_go_over_http_2(server, user, bucket):
         signer("GET", f"/{bucket}/k", headers=customer_headers(customer_key()), tamper=headers.update)
         got = client.get(f"/{bucket}/k", headers=headers)
         assert (got.status_code, got.http_version, got.content) == (200, "HTTP/2", body)
+
+
+def test_a_refused_upload_over_http_2_gets_its_answer(server, raw, bucket, tmp_path):
+    """Also by clients that are still sending when the answer comes."""
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    (tmp_path / "body").write_bytes(content(5 * MIB))
+    for target in (f"/{bucket}/k", f"/{bucket}/k?unknown", raw.presign("PUT", f"/{bucket}/k") + "x"):
+        command = ["curl", "-sS", "--http2", "--cacert", server.ca, "-T", tmp_path / "body", "-w", "%{http_version}"]
+        done = subprocess.run([*command, server.url + target], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "<Code>" in done.stdout and done.stdout.endswith("2"), (target, done)
 
 
 def write_certificate(authority, folder):
