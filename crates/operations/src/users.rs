@@ -245,6 +245,10 @@ impl Users {
     /// # Errors
     /// When our side fails; an unknown or expired one is `None`.
     pub async fn access_key(&self, id: &str) -> Result<Option<(Arc<SecretAccessKey>, Principal)>, Fault> {
+        // Whatever a request presents comes here; the store takes names of a bounded length only.
+        if AccessKeyId::parse(id).is_err() {
+            return Ok(None);
+        }
         let partition = system(id.as_bytes());
         let record_key = sole(tables::ACCESS_KEYS);
         let Some(raw) = self.records.get_raw(&partition, &record_key).await? else { return Ok(None) };
@@ -321,6 +325,10 @@ impl Users {
     /// # Errors
     /// [`RevokeError::NoSuchAccessKey`] when nothing has this id.
     pub async fn revoke(&self, id: &str) -> Result<(), RevokeError> {
+        // The id of a token is one by its form too.
+        if AccessKeyId::parse(id).is_err() {
+            return Err(RevokeError::NoSuchAccessKey(id.to_owned()));
+        }
         self.lock().remove(id);
         let token_name = hex::decode(id).ok().filter(|name| name.len() == 16);
         let places = [Some((id.as_bytes().to_vec(), tables::ACCESS_KEYS)), token_name.map(|n| (n, tables::TOKENS))];
