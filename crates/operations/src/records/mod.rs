@@ -87,3 +87,6 @@ impl CannedAcl {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! The layouts of docs/format.md, byte by byte. A record that is encoded otherwise cannot be read by the next version:
+//! a new layout gets a new layout byte and a test of its own.
+
+use std::fmt::Debug;
+
+use envelope::{DataKey, KeyEncryptionKey, Manifest, ObjectIdentity, PartEntry, WrappedDataKey};
+use model::{
+    AccountId, BlobId, BucketId, ETag, ObjectKey, PartNumber, Principal, Timestamp, UploadId, UserName, VersionId,
+};
+use storage::RecordKey;
+
+use super::upload::PartChecksum;
+use super::*;
+use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
+use crate::encryption::RequestedEncryption;
+
+const AT: Timestamp = Timestamp::from_millis(0x0102);
+const AT_BYTES: [u8; 8] = [0, 0, 0, 0, 0, 0, 1, 2];
+const ARN: &[u8] = b"\0\0\0\x23arn:aws:iam::111122223333:user/olga";
+
+fn olga() -> Principal {
+    Principal::User(AccountId::parse("111122223333").unwrap(), UserName::parse("olga").unwrap())
+}
+
+fn wrapped() -> WrappedDataKey {
+    let object = ObjectKey::parse("object").unwrap();
+    let identity = ObjectIdentity {
+        bucket: BucketId::from_bytes([1; 16]),
+        object: &object,
+        version: VersionId::from_bytes([2; 16]),
+    };
+    KeyEncryptionKey::generate().wrap(&DataKey::generate(), &identity)
+}
+
+fn entry() -> PartEntry {
+    PartEntry { number: PartNumber::new(0x0203).unwrap(), length: 0x0405, salt: [6; 16] }
+}
+
+fn entry_bytes() -> Vec<u8> {
+    [&[2, 3][..], &[0, 0, 0, 0, 0, 0, 4, 5], &[6; 16]].concat()
+}
+
+/// The bytes decode; cut, extended or of another layout they do not.
+fn assert_exact<T, E: Debug>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, E>) {
+    decode(bytes).map(|_| ()).unwrap();
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "{length} bytes of {}", bytes.len());
+    }
+    assert!(decode(&[bytes, &[0]].concat()).is_err(), "a byte too many");
+    for layout in [0, bytes[0] + 1, u8::MAX] {
+        assert!(decode(&[&[layout], &bytes[1..]].concat()).is_err(), "layout {layout}");
+    }
+}
+
+#[test]
+fn a_bucket_is_laid_out_as_drawn() {
+    let record = BucketRecord {
+        id: BucketId::from_bytes([1; 16]),
+        owner: olga(),
+        created: AT,
+        acl: CannedAcl::PublicRead,
+        location: "eu".to_owned(),
+        policy: b"{}".to_vec(),
+    };
+    let expected = [&[1][..], &[1; 16], ARN, &AT_BYTES, &[1], b"\0\0\0\x02eu", b"\0\0\0\x02{}"].concat();
+    assert_eq!(record.encode(), expected);
+    assert_eq!(BucketRecord::decode(&expected), Ok(record));
+    assert_exact(&expected, BucketRecord::decode);
+}
+
+#[test]
+fn users_and_the_installation_are_laid_out_as_drawn() {
+    let user = [&[1][..], &AT_BYTES].concat();
+    assert_eq!(UserRecord { created: AT }.encode(), user);
+    assert_exact(&user, UserRecord::decode);
+    let record = InstallationRecord { account: AccountId::parse("111122223333").unwrap(), created: AT };
+    let installation = [&[1][..], b"\0\0\0\x0c111122223333", &AT_BYTES].concat();
+    assert_eq!(record.encode(), installation);
+    assert_exact(&installation, InstallationRecord::decode);
+}
+
+#[test]
+fn access_keys_and_tokens_are_laid_out_as_drawn() {
+    let record = AccessKeyRecord { principal: olga(), created: AT, expires: Some(AT), sealed_secret: vec![9; 3] };
+    let expected = [&[1][..], ARN, &AT_BYTES, &AT_BYTES, b"\0\0\0\x03\x09\x09\x09"].concat();
+    assert_eq!(record.encode(), expected);
+    assert_exact(&expected, AccessKeyRecord::decode);
+    let record = TokenRecord { digest: [8; 32], principal: olga(), created: AT, expires: None };
+    let expected = [&[1][..], &[8; 32], ARN, &AT_BYTES, &[0; 8]].concat();
+    assert_eq!(record.encode(), expected);
+    assert_eq!(TokenRecord::decode(&expected).unwrap().expires, None);
+    assert_exact(&expected, TokenRecord::decode);
+}
+
+#[test]
+fn an_object_is_laid_out_as_drawn_wherever_its_body_is() {
+    let blob = BlobId::from_bytes([7; 16]);
+    let places = [
+        (BodyPlace::Inline(entry()), [&[1][..], &entry_bytes()].concat()),
+        (BodyPlace::Blob(entry(), blob), [&[2][..], &entry_bytes(), &[7; 16]].concat()),
+        (BodyPlace::Parts, vec![3]),
+    ];
+    let tags = [
+        (StoredETag::Opaque(ETag::with_parts([5; 16], 1)), [&[1, 0, 1][..], &[5; 16]].concat()),
+        (StoredETag::Sealed { digest: [5; 32], parts: None }, [&[2, 0, 0][..], &[5; 32]].concat()),
+    ];
+    for (body, body_bytes) in places {
+        for (etag, etag_bytes) in tags.clone() {
+            let record = ObjectRecord {
+                version: VersionId::from_bytes([2; 16]),
+                last_modified: AT,
+                size: 0x0405,
+                acl: CannedAcl::Private,
+                etag,
+                wrapped: wrapped(),
+                sealed_metadata: vec![9; 2],
+                body: body.clone(),
+            };
+            let expected = [
+                &[1][..],
+                &[2; 16],
+                &AT_BYTES,
+                &[0, 0, 0, 0, 0, 0, 4, 5],
+                &[0],
+                &etag_bytes,
+                &[0, 0, 0, 130],
+                &record.wrapped.encode(),
+                b"\0\0\0\x02\x09\x09",
+                &body_bytes,
+            ]
+            .concat();
+            assert_eq!(record.encode(), expected);
+            assert_exact(&expected, ObjectRecord::decode);
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_an_object_are_laid_out_as_drawn() {
+    let manifest = Manifest::new(vec![entry()], None).unwrap();
+    let record = PartsRecord { manifest: manifest.clone(), blobs: vec![BlobId::from_bytes([7; 16])] };
+    let expected = [&[1][..], &[0, 0, 0, 30], &manifest.encode(), &[7; 16]].concat();
+    assert_eq!(record.encode(), expected);
+    assert_exact(&expected, PartsRecord::decode);
+}
+
+#[test]
+fn an_upload_is_laid_out_as_drawn() {
+    for (full_object_checksum, flag) in [(false, 0), (true, 1)] {
+        let record = UploadRecord {
+            version: VersionId::from_bytes([2; 16]),
+            begun: AT,
+            acl: CannedAcl::Private,
+            requested: RequestedEncryption { server_header: false, customer_header: true },
+            checksum: Some(ChecksumAlgorithm::Crc64Nvme),
+            full_object_checksum,
+            wrapped: wrapped(),
+            sealed_metadata: vec![9; 2],
+        };
+        let head = [&[1][..], &[2; 16], &AT_BYTES, &[0, 2, 3, flag], &[0, 0, 0, 130]].concat();
+        let expected = [&head[..], &record.wrapped.encode(), b"\0\0\0\x02\x09\x09"].concat();
+        assert_eq!(record.encode(), expected);
+        assert_exact(&expected, UploadRecord::decode);
+    }
+}
+
+#[test]
+fn an_uploaded_part_is_laid_out_as_drawn() {
+    let record = PartRecord {
+        entry: entry(),
+        blob: BlobId::from_bytes([7; 16]),
+        uploaded: AT,
+        etag: StoredETag::Opaque(ETag::of_digest([5; 16])),
+        sealed_checksum: Vec::new(),
+    };
+    let expected = [&[1][..], &entry_bytes(), &[7; 16], &AT_BYTES, &[1, 0, 0], &[5; 16], &[0; 4]].concat();
+    assert_eq!(record.encode(), expected);
+    assert_exact(&expected, PartRecord::decode);
+}
+
+#[test]
+fn what_is_sealed_as_metadata_is_laid_out_as_drawn_and_tells_its_kind() {
+    let checksum = |parts| StoredChecksum { algorithm: ChecksumAlgorithm::Crc32, parts, value: vec![1, 2, 3, 4] };
+    let metadata = ObjectMetadata {
+        headers: vec![("a".to_owned(), "b".to_owned())],
+        user: vec![("c".to_owned(), String::new())],
+        checksums: vec![checksum(Some(2))],
+        md5: Some([5; 16]),
+    };
+    let expected = [
+        &[1][..],
+        b"\0\x01\0\0\0\x01a\0\0\0\x01b",
+        b"\0\x01\0\0\0\x01c\0\0\0\0",
+        b"\x01\x01\0\x02\0\0\0\x04\x01\x02\x03\x04",
+        b"\x01",
+        &[5; 16],
+    ]
+    .concat();
+    assert_eq!(metadata.encode(), expected);
+    assert_eq!(ObjectMetadata::decode(&expected), Ok(metadata));
+    assert_exact(&expected, ObjectMetadata::decode);
+
+    let part = PartChecksum::encode(&checksum(None));
+    assert_eq!(part, [2, 1, 1, 2, 3, 4]);
+    let decoded = PartChecksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![1, 2, 3, 4] };
+    assert_eq!(PartChecksum::decode(&part), Ok(decoded));
+    assert_exact(&part, PartChecksum::decode);
+    assert!(ObjectMetadata::decode(&part).is_err() && PartChecksum::decode(&expected).is_err());
+}
+
+#[test]
+fn records_stand_where_drawn() {
+    let (version, upload) = (VersionId::from_bytes([2; 16]), UploadId::from_bytes([3; 16]));
+    assert_eq!(ObjectRecord::inline_key(version), RecordKey::new(Table(18), [2; 16]));
+    assert_eq!(ObjectRecord::parts_key(version), RecordKey::new(Table(17), [2; 16]));
+    assert_eq!(UploadRecord::record_key(upload), RecordKey::new(Table(19), [3; 16]));
+    let part = PartRecord::record_key(upload, PartNumber::new(0x0203).unwrap());
+    assert_eq!(part, RecordKey::new(Table(20), [&[3; 16][..], &[2, 3]].concat()));
+    let others = [tables::BUCKETS, tables::USERS, tables::ACCESS_KEYS, tables::TOKENS, tables::INSTALLATION];
+    assert_eq!(others, [1, 2, 3, 4, 5].map(Table));
+    assert_eq!(tables::OBJECTS, Table(16));
+}
