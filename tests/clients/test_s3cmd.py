@@ -72,3 +72,19 @@ def test_buckets_acls_and_urls(s3cmd, server, bucket_name, anonymous, tmp_path):
     s3cmd("cp", f"s3://{bucket_name}/f", f"s3://{bucket_name}/g")
     s3cmd("del", f"s3://{bucket_name}/f", f"s3://{bucket_name}/g")
     s3cmd("rb", f"s3://{bucket_name}")
+
+
+def test_signature_v4_with_the_region_that_s3cmd_assumes(server, user, bucket_name, tmp_path):
+    """Its default, "US", can be no region; it signs again with the one that the refusal names."""
+    host = f"127.0.0.1:{server.port}"
+    (tmp_path / "s3cfg").write_text(
+        f"[default]\naccess_key = {user.access}\nsecret_key = {user.secret}\nhost_base = {host}\n"
+        f"host_bucket = {host}\nca_certs_file = {server.ca}\nuse_https = True\n"
+    )
+    s3cmd = Tool([*script("s3cmd"), "-c", str(tmp_path / "s3cfg"), "--no-progress"], {}, tmp_path)
+    s3cmd("mb", f"s3://{bucket_name}")
+    assert bucket_name.encode() in s3cmd("ls")
+    (tmp_path / "f").write_bytes(content(16 * MIB))
+    s3cmd("put", "f", f"s3://{bucket_name}/f")
+    s3cmd("get", f"s3://{bucket_name}/f", "back")
+    assert (tmp_path / "back").read_bytes() == content(16 * MIB)

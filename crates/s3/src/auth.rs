@@ -78,6 +78,7 @@ pub(crate) async fn claim(
     uri: &Uri,
     connection: &Connection,
     now: Timestamp,
+    region: &str,
 ) -> Result<Claimed, Refusal> {
     let authorization = match headers.get(header::AUTHORIZATION) {
         None => None,
@@ -97,7 +98,7 @@ pub(crate) async fn claim(
             Ok(Claimed { claim: Claim::Token(principal), verifier: Verifier::Token })
         }
         PresentedKey::AccessKey(id) => {
-            coverage::check(headers, uri, scheme, in_query)?;
+            coverage::check(headers, uri, scheme, in_query, region)?;
             let found = store.access_key(&id).await.map_err(|fault| logged(&fault))?;
             let Some((secret, principal)) = found else {
                 return Err(unknown_access_key().detail("AWSAccessKeyId", id.as_str()));

@@ -25,6 +25,8 @@ pub struct GatewayConfig {
     pub domains: Domains,
     /// Where credentials are looked up.
     pub credentials: Arc<dyn CredentialStore>,
+    /// The region that a client is told whose own cannot be one.
+    pub region: String,
     /// What answers under `/-/`.
     pub routes: Arc<dyn ServerRoutes>,
     /// The time, for signatures in headers. `s3s` reads the machine's own clock beside it.
@@ -99,7 +101,7 @@ impl<S: S3 + Clone> Gateway<S> {
         };
         let now = self.config.clock.now();
         let Claimed { claim, verifier } =
-            auth::claim(self.config.credentials.as_ref(), headers, uri, connection, now).await?;
+            auth::claim(self.config.credentials.as_ref(), headers, uri, connection, now, &self.config.region).await?;
         if target == Target::Admin && !matches!(verifier, Verifier::HeaderV4) {
             return Err(Refusal::access_denied(
                 "The admin API takes requests that an access key pair signed (version 4).",

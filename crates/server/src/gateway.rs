@@ -40,6 +40,7 @@ impl S3Answer {
         let gateway_config = GatewayConfig {
             domains: Domains::new(config.domains.iter().map(crate::config::Domain::as_str))?,
             credentials: Arc::new(operations.users.clone()),
+            region: config.region.as_str().to_owned(),
             routes: Arc::new(OwnRoutes { health, admin }),
             clock: clock.clone(),
         };

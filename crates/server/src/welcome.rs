@@ -125,13 +125,15 @@ impl Snippets<'_> {
         )
     }
 
+    /// A `host_bucket` with the bucket behind a slash, as one finds it in guides, works with signature version 2 only:
+    /// s3cmd signs the path as part of the host.
     fn s3cmd(&self) -> String {
-        let Self { host, port, access_key_id, secret, .. } = self;
+        let Self { host, port, region, access_key_id, secret, .. } = self;
         let trust = self.authority.map_or(String::new(), |path| format!("ca_certs_file = {path}\n"));
         let secure = if self.secure { "True" } else { "False" };
         format!(
             "(umask 077; cat > ~/.s3cfg-canopic <<'END'\n[default]\nhost_base = {host}:{port}\n\
-             host_bucket = {host}:{port}/%(bucket)s\nuse_https = {secure}\n{trust}access_key = {access_key_id}\n\
+             host_bucket = {host}:{port}\nuse_https = {secure}\n{trust}bucket_location = {region}\naccess_key = {access_key_id}\n\
              secret_key = {secret}\nEND\n)\ns3cmd -c ~/.s3cfg-canopic ls"
         )
     }

@@ -8,7 +8,13 @@ use super::malformed;
 use crate::refusal::Refusal;
 
 /// Checks the claim of an access key pair. Version 2 covers all of `x-amz-*` by its definition.
-pub(super) fn check(headers: &HeaderMap, uri: &Uri, scheme: SignatureScheme, in_query: bool) -> Result<(), Refusal> {
+pub(super) fn check(
+    headers: &HeaderMap,
+    uri: &Uri,
+    scheme: SignatureScheme,
+    in_query: bool,
+    region: &str,
+) -> Result<(), Refusal> {
     match (scheme, in_query) {
         (SignatureScheme::V2, _) => Ok(()),
         (SignatureScheme::V4, false) => {
@@ -22,12 +28,14 @@ pub(super) fn check(headers: &HeaderMap, uri: &Uri, scheme: SignatureScheme, in_
             };
             let malformed = || malformed(MalformedAuthorization::HeaderV4);
             check_service(field("Credential="), malformed)?;
+            check_region(field("Credential="), region, malformed)?;
             check_signed_headers(headers, field("SignedHeaders="), malformed, |name| UNSIGNED_OK.contains(&name))
         }
         (SignatureScheme::V4, true) => {
             let parameter = |name: &str| query_parameter(uri, name);
             let malformed = || malformed(MalformedAuthorization::QueryV4);
             check_service(&parameter("X-Amz-Credential"), malformed)?;
+            check_region(&parameter("X-Amz-Credential"), region, malformed)?;
             check_expiry(&parameter("X-Amz-Expires"))?;
             check_signed_headers(headers, &parameter("X-Amz-SignedHeaders"), malformed, |name| {
                 UNSIGNED_OK.contains(&name) || UNSIGNED_OK_IN_QUERY.contains(&name)
@@ -46,6 +54,19 @@ fn check_service(credential: &str, malformed: impl Fn() -> Refusal) -> Result<()
         }
         None => Err(malformed()),
     }
+}
+
+/// Any region will do that `s3s` can read. For another one the answer names ours, as AWS's does: clients sign again with
+/// it (s3cmd, whose region is "US" unless set).
+fn check_region(credential: &str, ours: &str, malformed: impl Fn() -> Refusal) -> Result<(), Refusal> {
+    let theirs = credential.split('/').nth(2).unwrap_or_default();
+    let charset = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !theirs.is_empty() && theirs.bytes().all(charset) {
+        return Ok(());
+    }
+    let theirs: String = theirs.chars().filter(|c| !c.is_control()).take(64).collect();
+    let message = format!("The credential scope is malformed; the region '{theirs}' is wrong; expecting '{ours}'");
+    Err(Refusal { message: message.into(), ..malformed() }.detail("Region", ours))
 }
 
 /// At most a week (AWS: "Authenticating requests: using query parameters", `X-Amz-Expires`).
@@ -122,7 +143,7 @@ mod tests {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
             Uri::from_static("/b/o")
         };
-        check(&headers, &uri, SignatureScheme::V4, in_query)
+        check(&headers, &uri, SignatureScheme::V4, in_query, "here-1")
             .map_or_else(|refusal| refusal.code.into_owned(), |()| "ok".to_owned())
     }
 
@@ -160,12 +181,27 @@ mod tests {
             let scope = format!("AKID/20260131/us-east-1/{service}/aws4_request");
             let query = format!("X-Amz-Credential={scope}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host");
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("h"))]);
-            check(&headers, &format!("/b/o?{query}").parse().unwrap(), SignatureScheme::V4, true).err()
+            check(&headers, &format!("/b/o?{query}").parse().unwrap(), SignatureScheme::V4, true, "here-1").err()
         };
         assert!(query("s3", "604800").is_none());
         for (service, expires) in [("sts", "60"), ("s3", "604801"), ("s3", "-1"), ("s3", "x"), ("s3", "")] {
             let refusal = query(service, expires).expect("refused");
             assert_eq!((refusal.status.as_u16(), &*refusal.code), (400, "AuthorizationQueryParametersError"));
+        }
+    }
+
+    #[test]
+    fn a_region_that_cannot_be_one_is_answered_with_ours() {
+        for (theirs, ok) in [("us-east-1", true), ("default", true), ("US", false), ("", false), ("a_b", false)] {
+            let value = format!(
+                "AWS4-HMAC-SHA256 Credential=AKID/20260131/{theirs}/s3/aws4_request, SignedHeaders=host, Signature=00"
+            );
+            let host = (header::HOST, HeaderValue::from_static("h"));
+            let headers = HeaderMap::from_iter([host, (header::AUTHORIZATION, value.parse().unwrap())]);
+            let checked = check(&headers, &Uri::from_static("/b/o"), SignatureScheme::V4, false, "here-1");
+            let told = checked.err().map(|refusal| (refusal.code.into_owned(), refusal.details));
+            let ours = vec![("Region", "here-1".to_owned())];
+            assert_eq!(told, (!ok).then(|| ("AuthorizationHeaderMalformed".to_owned(), ours)), "{theirs}");
         }
     }
 }

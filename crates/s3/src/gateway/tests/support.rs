@@ -246,6 +246,7 @@ impl World {
     pub(super) fn new() -> Self {
         let stub = Stub::default();
         let config = GatewayConfig {
+            region: "us-east-1".to_owned(),
             domains: Domains::new(["s3.example"]).unwrap(),
             credentials: Arc::new(Store),
             routes: Arc::new(Routes),
