@@ -2,13 +2,14 @@
 //! other bytes, and never blames the client's key.
 
 use bytes::Bytes;
+use envelope::{RECORD_TAG_LEN, RecordPlace};
 use model::{BlobId, BucketId};
 use operations::{AuthorizeError, ReadError};
 use policy::Action;
 use storage::memory::MemoryStore;
 use storage::{Batch, Blobs, Entry, Metadata, Partition, RecordKey, Scan, Scope, Start, Table};
 
-use crate::multipart::{complete, completion, create, listed, upload_object, upload_part};
+use crate::multipart::{PART_LEN_MIN, complete, completion, create, listed, upload_object, upload_part};
 use crate::support::{
     BUCKET, KeySeed, MODES, Site, bucket_name, caller, collect, object_key, owner, pattern, with_seed,
 };
@@ -258,4 +259,46 @@ async fn an_object_of_another_life_of_its_bucket_does_not_open() {
         write(&site.store, &place, Some(entry.value)).await;
     }
     assert_eq!(read(&site, "object", None).await, None);
+}
+
+/// Writes a payload as whoever has the store key can.
+async fn forge(site: &Site, place: &Place, payload: Vec<u8>) {
+    let Place(partition, record_key) = place;
+    let at = RecordPlace {
+        scope: partition.scope.as_bytes(),
+        partition: &partition.name,
+        table: record_key.table.0,
+        suffix: &record_key.suffix,
+    };
+    let framed = site.store_key.authenticator().protect(&at, payload);
+    write(&site.store, place, Some(framed.into())).await;
+}
+
+#[tokio::test]
+async fn even_with_the_store_key_no_part_can_be_dropped_from_an_object() {
+    let site = Site::new().await;
+    let parts = [pattern(PART_LEN_MIN, 1), pattern(7, 2)];
+    upload_object(&site, "object", &parts, Some(1)).await;
+    let records = places(&site).await;
+    let of = |table| records.iter().find(|(Place(_, record_key), _)| record_key.table == Table(table)).unwrap();
+    let ((head_place, head), (list_place, list)) = (of(16), of(17));
+    let payload = |raw: &Bytes| raw[..raw.len() - RECORD_TAG_LEN].to_vec();
+    forge(&site, head_place, payload(head)).await;
+    assert!(
+        read(&site, "object", Some(1)).await.is_some_and(|got| got == parts.concat()),
+        "the forger knows the frame"
+    );
+
+    // The head with the size of the first part, the list with its entry and its blob alone, the tag as it was.
+    let mut short_head = payload(head);
+    short_head[25..33].copy_from_slice(&(PART_LEN_MIN as u64).to_be_bytes());
+    let list = payload(list);
+    let manifest_len = 4 + 2 * 26 + 32;
+    let (manifest, blobs) = list[5..].split_at(manifest_len);
+    let short_manifest = [&[1, 0, 1][..], &manifest[3..29], &manifest[55..]].concat();
+    let length = u32::try_from(short_manifest.len()).unwrap().to_be_bytes();
+    let short_list = [&[1][..], &length, &short_manifest, &blobs[..16]].concat();
+    forge(&site, head_place, short_head).await;
+    forge(&site, list_place, short_list).await;
+    assert_eq!(read(&site, "object", Some(1)).await, None);
 }

@@ -1,5 +1,7 @@
-//! Ports that let others go first: before and after each call they yield a random number of times.
+//! Ports that let others go first: before and after each call they yield a random number of times. They also keep the
+//! books of blobs: none may be let go more often than it was linked.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,11 +17,23 @@ use super::Random;
 pub(crate) struct Dawdling<S> {
     inner: S,
     random: Arc<Mutex<Random>>,
+    owners: Mutex<HashMap<BlobId, u32>>,
 }
 
 impl<S> Dawdling<S> {
-    pub(crate) const fn new(inner: S, random: Arc<Mutex<Random>>) -> Self {
-        Self { inner, random }
+    pub(crate) fn new(inner: S, random: Arc<Mutex<Random>>) -> Self {
+        Self { inner, random, owners: Mutex::default() }
+    }
+
+    fn book(&self, linked: &[BlobId], unlinked: &[BlobId]) {
+        let mut owners = self.owners.lock().unwrap();
+        for blob in linked {
+            *owners.entry(*blob).or_default() += 1;
+        }
+        for blob in unlinked {
+            let count = owners.get_mut(blob).filter(|count| **count > 0);
+            *count.expect("a blob is let go once for each link") -= 1;
+        }
     }
 }
 
@@ -41,7 +55,11 @@ impl<S: Metadata> Metadata for Dawdling<S> {
 
     async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError> {
         dawdle(&self.random).await;
+        let (linked, unlinked) = (batch.link.clone(), batch.unlink.clone());
         let answer = self.inner.commit(partition, batch).await;
+        if answer.is_ok() {
+            self.book(&linked, &unlinked);
+        }
         dawdle(&self.random).await;
         answer
     }

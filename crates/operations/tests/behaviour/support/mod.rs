@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use envelope::{CustomerKey, RootKey};
+use envelope::{CustomerKey, RootKey, StoreKey};
 use futures::StreamExt;
 use kms::LocalKeyring;
 use model::{AccountId, BucketName, ObjectKey, Principal, Timestamp, UserName};
@@ -59,6 +59,7 @@ pub(crate) struct Site {
     pub(crate) store: MemoryStore,
     pub(crate) faults: Faults,
     pub(crate) clock: Arc<TestClock>,
+    pub(crate) store_key: Arc<StoreKey>,
     pub(crate) operations: Operations,
 }
 
@@ -89,8 +90,9 @@ impl Site {
         let clock = Arc::new(TestClock::default());
         clock.set(1_700_000_000_500);
         let store_key = keyring.store_key();
-        let ports = Ports { metadata, blobs, keys: Arc::new(keyring), store_key, clock: clock.clone() };
-        let site = Self { store, faults, clock, operations: Operations::new(ports) };
+        let ports =
+            Ports { metadata, blobs, keys: Arc::new(keyring), store_key: store_key.clone(), clock: clock.clone() };
+        let site = Self { store, faults, clock, store_key, operations: Operations::new(ports) };
         assert_eq!(site.create_bucket(BUCKET).await, Created::New);
         site
     }
