@@ -4,7 +4,7 @@ use storage::{Scan, Start};
 
 use crate::authorize::Granted;
 use crate::error::{Fault, StoredDataDamaged};
-use crate::list_objects::successor;
+use crate::list_objects::{is_behind, successor};
 use crate::records::{UploadRecord, tables};
 use crate::uploads::Uploads;
 
@@ -53,7 +53,7 @@ impl Uploads {
     pub async fn list(&self, granted: &Granted, list: &ListUploads) -> Result<UploadsPage, Fault> {
         let bucket = granted.bucket(Action::ListBucketMultipartUploads)?;
         let mut page = UploadsPage::default();
-        if list.limit == 0 {
+        if list.limit == 0 || is_behind(&list.after, &list.prefix) {
             return Ok(page);
         }
         let mut start = first_start(list);

@@ -57,7 +57,7 @@ impl Objects {
     /// When our side fails.
     pub async fn list_objects(&self, granted: &Granted, list: &ListObjects) -> Result<ObjectsPage, Fault> {
         let bucket = granted.bucket(Action::ListBucket)?;
-        if list.limit == 0 {
+        if list.limit == 0 || is_behind(&list.after, &list.prefix) {
             return Ok(ObjectsPage::default());
         }
         let sealer = self.digest_sealer(bucket);
@@ -177,6 +177,11 @@ fn is_common_prefix(text: &str, list: &ListObjects) -> bool {
 fn object_key(entry: &Entry) -> Result<&str, Fault> {
     let damaged = crate::error::StoredDataDamaged("an object key is not UTF-8");
     std::str::from_utf8(&entry.partition).map_err(|_| damaged.into())
+}
+
+/// Whether `after` lies behind everything that begins with `prefix`: then a scan would begin behind its end.
+pub(crate) fn is_behind(after: &str, prefix: &str) -> bool {
+    after.as_bytes() > prefix.as_bytes() && !after.starts_with(prefix)
 }
 
 /// The first bytes behind everything that begins with `prefix`; `None` when nothing can come behind.
