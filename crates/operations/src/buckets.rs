@@ -304,6 +304,24 @@ impl Buckets {
         }
     }
 
+    /// The scopes of all buckets, for work in the background.
+    pub(crate) async fn scopes(&self) -> Result<Vec<Scope>, Fault> {
+        let mut scopes = Vec::new();
+        let mut start = Start::AtPartition(Vec::new());
+        loop {
+            let scan = Scan { scope: Scope::SYSTEM, table: tables::BUCKETS, start, end: None, limit: PAGE };
+            let entries = self.records.scan(scan).await?;
+            for entry in &entries {
+                let payload = self.records.open_entry(Scope::SYSTEM, tables::BUCKETS, entry)?;
+                scopes.push(Scope::bucket(BucketRecord::decode(payload)?.id));
+            }
+            match entries.last() {
+                Some(last) if entries.len() == PAGE => start = Start::AfterPartition(last.partition.clone()),
+                _ => return Ok(scopes),
+            }
+        }
+    }
+
     /// Sets the policy of the bucket and returns it parsed, with its warnings.
     ///
     /// # Errors

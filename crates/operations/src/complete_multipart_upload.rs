@@ -335,17 +335,27 @@ fn combined_checksum(
     complete: &CompleteMultipartUpload,
     selection: &Selection,
 ) -> Result<Option<StoredChecksum>, CompleteError> {
-    let Some(algorithm) = upload.checksum else { return Ok(None) };
     let mut values = Vec::new();
     for ((_, part), wanted) in selection.chosen.iter().zip(&complete.parts) {
-        let opened = unlocked.open_metadata(&part.sealed_checksum).map_err(Fault::from)?;
-        let stored = PartChecksum::decode(&opened).map_err(Fault::from)?;
-        let repeats = |(a, claimed): &(ChecksumAlgorithm, Vec<u8>)| *a == algorithm && *claimed == stored.value;
-        if stored.algorithm != algorithm || !wanted.checksum.as_ref().is_none_or(repeats) {
+        let stored = part_checksum(unlocked, part)?;
+        let repeats = |(algorithm, claimed): &(ChecksumAlgorithm, Vec<u8>)| {
+            stored.as_ref().is_some_and(|stored| stored.algorithm == *algorithm && stored.value == *claimed)
+        };
+        if !wanted.checksum.as_ref().is_none_or(repeats) {
             return Err(InvalidPart(part.entry.number.get()).into());
         }
-        values.push((stored.value, part.entry.length));
+        values.push((stored, part.entry.length));
     }
+    let Some(algorithm) = upload.checksum else {
+        // What cannot be checked is not passed over.
+        return complete.checksum.as_ref().map_or(Ok(None), |(claimed, _)| Err(BadChecksum(claimed.name()).into()));
+    };
+    let mut checked = Vec::with_capacity(values.len());
+    for ((stored, length), wanted) in values.into_iter().zip(&complete.parts) {
+        let stored = stored.filter(|stored| stored.algorithm == algorithm);
+        checked.push((stored.ok_or(InvalidPart(wanted.number.get()))?.value, length));
+    }
+    let values = checked;
     let (value, parts) = match upload.full_object_checksum {
         true => (full_object_crc(algorithm, &values), None),
         false => {
@@ -358,6 +368,15 @@ fn combined_checksum(
         return Err(BadChecksum(algorithm.name()).into());
     }
     Ok(Some(StoredChecksum { algorithm, parts, value }))
+}
+
+/// The checksum that a part was stored with.
+fn part_checksum(unlocked: &UnlockedObject, part: &PartRecord) -> Result<Option<PartChecksum>, Fault> {
+    if part.sealed_checksum.is_empty() {
+        return Ok(None);
+    }
+    let opened = unlocked.open_metadata(&part.sealed_checksum)?;
+    Ok(Some(PartChecksum::decode(&opened)?))
 }
 
 /// The CRC of the whole from the CRCs of the parts; hashes cannot be combined so.

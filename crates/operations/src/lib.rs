@@ -62,6 +62,8 @@ pub use object_info::ObjectInfo;
 pub use objects::Objects;
 pub use put_object::{PutObject, PutObjectError, PutObjectOutput, WriteBodyError};
 pub use records::{CannedAcl, ObjectMetadata};
-pub use upload_part::{UploadPart, UploadPartCopy, UploadPartCopyError, UploadPartError, UploadPartOutput};
+pub use upload_part::{
+    OtherChecksum, UploadPart, UploadPartCopy, UploadPartCopyError, UploadPartError, UploadPartOutput,
+};
 pub use uploads::{AbortError, UploadFacts, Uploads};
 pub use users::{AccessKeyInfo, AccessKeyKind, IssuedAccessKey, IssuedToken, RevokeError, UserInfo, Users, UsersError};

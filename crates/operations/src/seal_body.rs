@@ -15,7 +15,7 @@ const PART_LEN_MAX: u64 = 5 << 30;
 
 /// Sealed chunks that are gathered before they go to the blob: enough to make a write worth its while, little enough
 /// for hundreds of uploads at once.
-const CHUNKS_PER_APPEND: usize = 4;
+const CHUNKS_PER_APPEND: usize = 2;
 
 /// A body that has been sealed; nothing names it yet.
 pub(crate) struct SealedBody {

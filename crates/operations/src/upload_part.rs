@@ -6,7 +6,7 @@ use storage::{Batch, Partition};
 use crate::authorize::Granted;
 use crate::body::RequestBody;
 use crate::buckets::Bucket;
-use crate::checksum::{ChecksumSource, ClaimedChecksum, StoredChecksum};
+use crate::checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, StoredChecksum};
 use crate::copy_object::{CopySource, copied_body, read_len};
 use crate::encryption::{EncryptionMode, UnlockError, mode_of};
 use crate::error::{
@@ -54,9 +54,26 @@ pub struct UploadPartOutput {
     pub encryption: EncryptionMode,
 }
 
+/// The part comes with another checksum than its upload was begun with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+    expected.name().to_ascii_lowercase(),
+    actual.name().to_ascii_lowercase()
+)]
+pub struct OtherChecksum {
+    /// The upload's.
+    pub expected: ChecksumAlgorithm,
+    /// The part's.
+    pub actual: ChecksumAlgorithm,
+}
+
 /// Why a part was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadPartError {
+    /// See [`OtherChecksum`].
+    #[error(transparent)]
+    OtherChecksum(#[from] OtherChecksum),
     /// See [`NoSuchUpload`].
     #[error(transparent)]
     NoSuchUpload(#[from] NoSuchUpload),
@@ -174,8 +191,14 @@ impl Uploads {
     ) -> Result<UploadPartOutput, UploadPartError> {
         let partition = target.bucket.partition(target.object);
         let mode = mode_of(&upload.wrapped.holder());
-        if let (Some(algorithm), None) = (upload.checksum, &body.claims.checksum) {
-            body.claims.checksum = Some(ClaimedChecksum { algorithm, source: ChecksumSource::Computed });
+        match (upload.checksum, &body.claims.checksum) {
+            (Some(algorithm), None) => {
+                body.claims.checksum = Some(ClaimedChecksum { algorithm, source: ChecksumSource::Computed });
+            }
+            (Some(expected), Some(ClaimedChecksum { algorithm: actual, .. })) if *actual != expected => {
+                return Err(OtherChecksum { expected, actual: *actual }.into());
+            }
+            _ => {}
         }
         let plan = SealPlan {
             blobs: self.blobs(),

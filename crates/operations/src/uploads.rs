@@ -10,7 +10,7 @@ use policy::Action;
 use storage::{Batch, Blobs, CommitError, Entry, Partition, Precondition, Scan, Scope, Start, Table};
 
 use crate::authorize::Granted;
-use crate::buckets::Bucket;
+use crate::buckets::{Bucket, Buckets};
 use crate::clock::Clock;
 use crate::encryption::{EncryptionMode, RequestedEncryption, UnlockError, mode_of, unlock};
 use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchBucket, NoSuchUpload};
@@ -191,6 +191,54 @@ impl Uploads {
             if let Err(ReplaceError::Fault(_)) = commit(self.records(), bucket, partition, batch).await {
                 return;
             }
+        }
+    }
+}
+
+impl Uploads {
+    /// Removes what a crash may have left of ended uploads: parts that were stored between the last look at their
+    /// upload and its end. A part's commit demands the upload's record, so a part without one can never be used.
+    ///
+    /// # Errors
+    /// When our side fails; calling again goes on.
+    pub async fn sweep(&self, buckets: &Buckets) -> Result<(), Fault> {
+        for scope in buckets.scopes().await? {
+            let mut start = Start::AtPartition(Vec::new());
+            loop {
+                let scan = Scan { scope, table: tables::UPLOADED_PARTS, start, end: None, limit: PAGE };
+                let entries = self.records().scan(scan).await?;
+                for entry in &entries {
+                    self.sweep_part(scope, entry).await?;
+                }
+                match entries.last() {
+                    Some(last) if entries.len() == PAGE => {
+                        start = Start::AfterRecord(last.partition.clone(), last.suffix.clone());
+                    }
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_part(&self, scope: Scope, entry: &Entry) -> Result<(), Fault> {
+        let partition = Partition::new(scope, entry.partition.clone());
+        let upload = entry.suffix.get(..16).and_then(|id| id.try_into().ok()).map(UploadId::from_bytes);
+        let upload = upload.ok_or(crate::error::StoredDataDamaged("the name of a part"))?;
+        if self.records().get_raw(&partition, &UploadRecord::record_key(upload)).await?.is_some() {
+            return Ok(());
+        }
+        let record = PartRecord::decode(self.records().open_entry(scope, tables::UPLOADED_PARTS, entry)?)?;
+        let part_key = storage::RecordKey::new(tables::UPLOADED_PARTS, entry.suffix.clone());
+        let batch = Batch {
+            preconditions: vec![storage::Precondition::Unchanged(part_key.clone(), entry.value.clone())],
+            delete: vec![part_key],
+            unlink: vec![record.blob],
+            ..Batch::default()
+        };
+        match self.records().metadata().commit(&partition, batch).await {
+            Ok(()) | Err(CommitError::Conflict(_) | CommitError::Retired(_)) => Ok(()),
+            Err(CommitError::Store(error)) => Err(error.into()),
         }
     }
 }

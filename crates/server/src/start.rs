@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use operations::IssuedAccessKey;
+use operations::{IssuedAccessKey, Operations};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -30,6 +30,9 @@ use crate::tls::certificate::{CertificateError, ReloadedCertificate};
 
 /// How often the local CA looks whether its certificate should be renewed.
 const RENEWAL_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often leftovers of ended uploads are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +151,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let socket = AdminSocket::bind(data_dir.admin_socket())?;
     let root_pair = root_pair::ensure(&operations.users, config.root_pair.as_ref()).await?;
     background.spawn(socket.serve(admin.clone(), root));
+    background.spawn(sweep(operations.clone()));
 
     let answer = S3Answer::new(config, operations, health.clone(), admin)?;
     let service = Service::new(answer, config.trusted_proxies.clone(), config.limits.body_timeout);
@@ -186,6 +190,17 @@ fn serve_at(
     let (listener, address) = bound?;
     http_server.listen(listener, scheme());
     Some(address)
+}
+
+/// Takes up what a crash left of ended uploads, at the start and now and then.
+async fn sweep(operations: Operations) {
+    let mut interval = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        interval.tick().await;
+        if let Err(error) = operations.uploads.sweep(&operations.buckets).await {
+            tracing::warn!(%error, "leftovers of ended uploads could not be removed");
+        }
+    }
 }
 
 /// Clients start in other directories.

@@ -5,6 +5,7 @@
 //! there is one writer; readers never wait for it.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use model::BlobId;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::blobs::BlobFiles;
 use crate::collector::Errand;
+use crate::company::Company;
 use crate::engine::{Engine, EngineError, Write};
 use crate::group::Group;
 use crate::keys;
@@ -47,17 +49,21 @@ type Answer = (oneshot::Sender<Result<(), CommitError>>, Result<(), CommitError>
 impl Committer {
     /// Works until every sender is gone and the queue is empty.
     pub(crate) fn run(&self, mut queue: mpsc::Receiver<Queued>) {
+        let mut company = Company::default();
         while let Some(first) = queue.blocking_recv() {
+            company.wait(|| queue.len() + 1);
             let mut tasks = vec![first];
             while tasks.len() < GROUP_MAX
                 && let Ok(next) = queue.try_recv()
             {
                 tasks.push(next);
             }
+            let (group_len, began) = (tasks.len(), Instant::now());
             // A panic would be a mistake of ours; the askers then get an answer, and the thread goes on.
             if catch_unwind(AssertUnwindSafe(|| self.process(tasks))).is_err() {
                 tracing::error!("a group of commits was given up after a panic");
             }
+            company.learn(group_len + queue.len(), began.elapsed());
         }
     }
 

@@ -17,6 +17,7 @@
 mod blobs;
 mod collector;
 mod committer;
+mod company;
 mod config;
 mod data_dir;
 mod engine;

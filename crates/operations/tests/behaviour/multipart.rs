@@ -305,3 +305,23 @@ async fn a_policy_can_ask_what_an_upload_was_begun_with() {
     let unknown = UploadId::from_bytes([0; 16]);
     assert_eq!(site.operations.uploads.facts(&bucket, &object, unknown).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_part_without_its_upload_is_swept_and_one_with_it_stays() {
+    let site = Site::new().await;
+    let (kept, lost) = (create(&site, "kept", None).await, create(&site, "lost", Some(1)).await);
+    upload_part(&site, "kept", kept, 1, b"stays", None).await.unwrap();
+    upload_part(&site, "lost", lost, 1, b"goes", Some(1)).await.unwrap();
+    // What a crash leaves between the end of an upload and the removal of its late parts: table 19 without a record.
+    let partition = storage::Partition::new(storage::Scope::bucket(site.bucket().await.id), b"lost".as_slice());
+    let upload_key = storage::RecordKey::new(storage::Table(19), *lost.as_bytes());
+    let batch = storage::Batch { delete: vec![upload_key], ..storage::Batch::default() };
+    storage::Metadata::commit(&site.store, &partition, batch).await.unwrap();
+    assert_eq!(site.store.linked_blob_count(), 2);
+
+    site.operations.uploads.sweep(&site.operations.buckets).await.unwrap();
+
+    assert_eq!(site.store.linked_blob_count(), 1);
+    let facts = site.operations.uploads.facts(&*site.bucket().await, &crate::support::object_key("kept"), kept).await;
+    assert!(facts.unwrap().is_some());
+}

@@ -200,6 +200,7 @@ impl IntoS3 for UploadPartError {
     fn into_s3(self) -> S3Error {
         match self {
             Self::NoSuchUpload(error) => say(S3ErrorCode::NoSuchUpload, error),
+            Self::OtherChecksum(error) => say(S3ErrorCode::InvalidRequest, error),
             Self::Body(error) => error.into_s3(),
             Self::KeyRequired(_) | Self::KeyNotApplicable(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_REQUIRED),
             Self::WrongKey(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_WRONG),

@@ -3,14 +3,14 @@
 use crc_fast::{CrcAlgorithm, checksum};
 use model::PartNumber;
 use operations::{
-    ChecksumAlgorithm, ChecksumSource, CompleteError, CompletedPart, StoredChecksum, UploadPart, UploadPartOutput,
+    ChecksumAlgorithm, ChecksumSource, CompleteError, CompletedPart, StoredChecksum, UploadPart, UploadPartError,
 };
 use policy::Action;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::{PART_LEN_MIN, complete, completion, create_with, listed, upload_part};
-use crate::support::{KeySeed, MODES, Site, body, customer_key, pattern, with_checksum};
+use super::{PART_LEN_MIN, complete, completion, create, create_with, listed, upload_part};
+use crate::support::{KeySeed, MODES, Site, body, pattern, with_checksum};
 
 fn of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Vec<u8> {
     let crc = |algorithm, length: usize| checksum(algorithm, bytes).to_be_bytes()[8 - length..].to_vec();
@@ -69,13 +69,8 @@ async fn hashes_cannot_be_combined_to_one_of_the_whole_object() {
     assert!(matches!(refused, Err(CompleteError::Checksum(_))));
 }
 
-async fn part_with(site: &Site, part: UploadPart) -> UploadPartOutput {
-    let granted = site.grant(Action::PutObject, "object").await;
-    site.operations.uploads.upload_part(&granted, part).await.unwrap()
-}
-
 #[tokio::test]
-async fn a_part_whose_checksum_is_another_than_listed_or_of_another_kind_is_invalid() {
+async fn a_part_whose_checksum_is_another_than_listed_is_invalid() {
     let site = Site::new().await;
     let seed: KeySeed = Some(1);
     let crc32 = ChecksumAlgorithm::Crc32;
@@ -87,9 +82,28 @@ async fn a_part_whose_checksum_is_another_than_listed_or_of_another_kind_is_inva
         let refused = complete(&site, "object", completion(upload, listing, seed)).await;
         assert!(matches!(refused, Err(CompleteError::InvalidPart(_))));
     }
-    let body = with_checksum(body(b"part"), ChecksumAlgorithm::Sha1, ChecksumSource::Computed);
-    let part = UploadPart { upload, number: PartNumber::ONE, customer_key: seed.map(customer_key), body };
-    let etag = part_with(&site, part).await.etag;
-    let refused = complete(&site, "object", completion(upload, vec![listed(1, &etag)], seed)).await;
-    assert!(matches!(refused, Err(CompleteError::InvalidPart(_))));
+}
+
+#[tokio::test]
+async fn a_part_with_another_checksum_than_its_upload_is_refused() {
+    let site = Site::new().await;
+    let upload = create_with(&site, "object", None, Some(ChecksumAlgorithm::Sha256), false).await;
+    let body = with_checksum(body(b"part"), ChecksumAlgorithm::Crc32, ChecksumSource::Computed);
+    let part = UploadPart { upload, number: PartNumber::ONE, customer_key: None, body };
+    let granted = site.grant(Action::PutObject, "object").await;
+    let outcome = site.operations.uploads.upload_part(&granted, part).await;
+    assert!(matches!(outcome, Err(UploadPartError::OtherChecksum(_))));
+    assert_eq!(site.store.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_claim_on_the_whole_that_nothing_can_check_is_not_passed_over() {
+    let site = Site::new().await;
+    let upload = create(&site, "object", None).await;
+    let part = upload_part(&site, "object", upload, 1, b"part", None).await.unwrap();
+    let mut complete = completion(upload, vec![listed(1, &part.etag)], None);
+    complete.checksum = Some((ChecksumAlgorithm::Crc32, vec![0; 4]));
+    let granted = site.grant(Action::PutObject, "object").await;
+    let outcome = site.operations.uploads.complete(&granted, complete).await;
+    assert!(matches!(outcome, Err(CompleteError::Checksum(_))));
 }
