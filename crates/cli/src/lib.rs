@@ -57,6 +57,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // Every command may hold a secret: an access key at least, and offline the root key.
+    server::hardening::harden()?;
     match command {
         Command::Serve(args) => serve_command::run(args),
         Command::User(command) => admin_command::run_user(command),

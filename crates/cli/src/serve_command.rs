@@ -13,7 +13,6 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.settings.load()?;
     server::logging::set_up(&config.log, config.log_format)?;
-    server::hardening::harden()?;
     let runtime = crate::runtime()?;
     let ended = runtime.block_on(server::serve(&config))?;
     if ended == Ended::AtOnce {
