@@ -4,7 +4,7 @@ use model::{BucketName, ObjectKey, Principal};
 use policy::{Action, Context, DenialReason, Denied, Permit, Resource, Standing};
 
 use crate::buckets::{Bucket, BucketCache};
-use crate::error::{Fault, NoSuchBucket, NotCovered};
+use crate::error::{Fault, NoSuchBucket, NoSuchKey, NotCovered};
 use crate::records::{CannedAcl, ObjectRecord, Records, sole, tables};
 
 /// Who asks, and what a policy may know of the request.
@@ -80,6 +80,9 @@ pub enum AuthorizeError {
     /// See [`NoSuchBucket`].
     #[error(transparent)]
     NoSuchBucket(#[from] NoSuchBucket),
+    /// Only the ACL of the object could allow it and there is no object, which a caller who may list learns.
+    #[error(transparent)]
+    NoSuchKey(#[from] NoSuchKey),
     /// Our side failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -162,10 +165,11 @@ impl Authorizer {
         let permit = match decide(false) {
             // Only a canned ACL can still allow it; the object is looked up for that alone.
             Err(denied) if action == Action::GetObject && matches!(denied.reason(), DenialReason::NoAllow) => {
-                if !self.is_public(&bucket, object).await? {
-                    return Err(denied.into());
+                match self.object_acl(&bucket, object).await? {
+                    Some(CannedAcl::PublicRead) => decide(true)?,
+                    None if self.may_list(caller, &bucket) => return Err(NoSuchKey(object.clone()).into()),
+                    Some(CannedAcl::Private) | None => return Err(denied.into()),
                 }
-                decide(true)?
             }
             decision => decision?,
         };
@@ -179,12 +183,9 @@ impl Authorizer {
         policy::authorize(&caller.principal, Action::ListBucket, resource, &caller.context, &standing).is_ok()
     }
 
-    async fn is_public(&self, bucket: &Bucket, object: &ObjectKey) -> Result<bool, Fault> {
+    async fn object_acl(&self, bucket: &Bucket, object: &ObjectKey) -> Result<Option<CannedAcl>, Fault> {
         let stored = self.records.get(&bucket.partition(object), &sole(tables::OBJECTS)).await?;
-        match stored {
-            None => Ok(false),
-            Some(stored) => Ok(ObjectRecord::decode(stored.payload())?.acl == CannedAcl::PublicRead),
-        }
+        stored.map(|stored| Ok(ObjectRecord::decode(stored.payload())?.acl)).transpose()
     }
 }
 

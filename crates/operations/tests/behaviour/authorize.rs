@@ -69,7 +69,7 @@ async fn may(site: &Site, principal: &Principal, action: Action, object: &str) -
             assert_eq!(granted.principal(), principal);
             true
         }
-        Err(AuthorizeError::Denied(_)) => false,
+        Err(AuthorizeError::Denied(_) | AuthorizeError::NoSuchKey(_)) => false,
         Err(error) => panic!("{error}"),
     }
 }
@@ -162,6 +162,23 @@ async fn only_who_may_list_learns_that_an_object_is_absent() {
     assert!(!knows(&user("another")).await && !knows(&Principal::Anonymous).await);
     set_bucket_acl(&site, CannedAcl::PublicRead).await;
     assert!(knows(&user("another")).await && knows(&Principal::Anonymous).await);
+}
+
+#[tokio::test]
+async fn a_missing_object_is_told_as_such_to_whom_the_bucket_is_public() {
+    let site = Site::new().await;
+    site.put("private", b"bytes", None).await.unwrap();
+    for (bucket_acl, told) in [(CannedAcl::Private, false), (CannedAcl::PublicRead, true)] {
+        set_bucket_acl(&site, bucket_acl).await;
+        for principal in [user("another"), Principal::Anonymous] {
+            let absent = authorize(&site, &principal, Action::GetObject, "absent").await;
+            assert_eq!(matches!(absent, Err(AuthorizeError::NoSuchKey(_))), told, "{principal:?}");
+            let private = authorize(&site, &principal, Action::GetObject, "private").await;
+            assert!(matches!(private, Err(AuthorizeError::Denied(_))));
+            let write = authorize(&site, &principal, Action::PutObject, "absent").await;
+            assert!(matches!(write, Err(AuthorizeError::Denied(_))));
+        }
+    }
 }
 
 #[tokio::test]

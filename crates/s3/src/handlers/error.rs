@@ -86,6 +86,7 @@ impl IntoS3 for AuthorizeError {
         match self {
             Self::Denied(error) => say(S3ErrorCode::AccessDenied, error),
             Self::NoSuchBucket(error) => say(S3ErrorCode::NoSuchBucket, error),
+            Self::NoSuchKey(error) => say(S3ErrorCode::NoSuchKey, error),
             Self::Fault(error) => error.into_s3(),
         }
     }

@@ -6,6 +6,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result};
 
 use super::Handlers;
 use super::answer::owner;
+use super::put_bucket_acl::ALL_USERS;
 
 /// AWS: `GetBucketAcl`.
 pub(super) async fn get_bucket_acl(
@@ -23,7 +24,20 @@ pub(super) async fn get_bucket_acl(
 /// What a canned ACL grants (AWS: "Canned ACL").
 pub(super) fn grants(bucket_owner: &Principal, acl: CannedAcl) -> Vec<Grant> {
     let who = owner(bucket_owner);
-    let mut grants = vec![Grant {
+    let mut grants = Vec::with_capacity(2);
+    if acl == CannedAcl::PublicRead {
+        grants.push(Grant {
+            grantee: Some(Grantee {
+                display_name: None,
+                email_address: None,
+                id: None,
+                type_: Type::from_static(Type::GROUP),
+                uri: Some(ALL_USERS.to_owned()),
+            }),
+            permission: Some(Permission::from_static(Permission::READ)),
+        });
+    }
+    grants.push(Grant {
         grantee: Some(Grantee {
             display_name: who.display_name,
             email_address: None,
@@ -32,18 +46,6 @@ pub(super) fn grants(bucket_owner: &Principal, acl: CannedAcl) -> Vec<Grant> {
             uri: None,
         }),
         permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
-    }];
-    if acl == CannedAcl::PublicRead {
-        grants.push(Grant {
-            grantee: Some(Grantee {
-                display_name: None,
-                email_address: None,
-                id: None,
-                type_: Type::from_static(Type::GROUP),
-                uri: Some("http://acs.amazonaws.com/groups/global/AllUsers".to_owned()),
-            }),
-            permission: Some(Permission::from_static(Permission::READ)),
-        });
-    }
+    });
     grants
 }

@@ -38,13 +38,14 @@ pub(super) fn request_metadata(headers: &HeaderMap) -> S3Result<ObjectMetadata> 
     Ok(metadata)
 }
 
-/// `aws-chunked` describes the transfer, not the object.
+/// `aws-chunked` describes the transfer, not the object. The rest stays as it was spelled.
 fn stored_value(name: &str, value: String) -> Option<String> {
     if name != "content-encoding" {
         return Some(value);
     }
-    let kept: Vec<&str> = value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
-    (!kept.is_empty() && !kept[0].is_empty()).then(|| kept.join(","))
+    let kept: Vec<&str> = value.split(',').filter(|coding| coding.trim() != "aws-chunked").collect();
+    let kept = kept.join(",").trim().to_owned();
+    (!kept.is_empty()).then_some(kept)
 }
 
 fn text(value: &HeaderValue) -> S3Result<String> {
@@ -74,3 +75,25 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 
 /// AWS: "Working with object metadata": 2 KB of user metadata.
 const USER_LEN_MAX: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_of_the_transfer_is_not_kept() {
+        for (sent, kept) in [
+            ("gzip", Some("gzip")),
+            ("deflate, gzip", Some("deflate, gzip")),
+            ("deflate,gzip", Some("deflate,gzip")),
+            ("gzip, aws-chunked", Some("gzip")),
+            ("aws-chunked, gzip", Some("gzip")),
+            ("br, aws-chunked, gzip", Some("br, gzip")),
+            ("aws-chunked", None),
+            ("aws-chunked, aws-chunked", None),
+        ] {
+            assert_eq!(stored_value("content-encoding", sent.to_owned()).as_deref(), kept, "{sent}");
+        }
+        assert_eq!(stored_value("content-language", "aws-chunked".to_owned()).as_deref(), Some("aws-chunked"));
+    }
+}

@@ -14,7 +14,7 @@ pub(super) async fn put_object_acl(
     let asking = handlers.asking(&request)?;
     let input = &request.input;
     let granted = asking.object(Action::PutObjectAcl, &input.bucket, &input.key).await?;
-    let acl = wanted_acl(input.acl.as_ref().map(|acl| acl.as_str()), input.access_control_policy.as_ref())?;
+    let acl = wanted_acl(&granted, input.acl.as_ref().map(|acl| acl.as_str()), input.access_control_policy.as_ref())?;
     handlers.operations().objects.put_object_acl(&granted, acl).await.map_err(s3)?;
     Ok(S3Response::new(PutObjectAclOutput::default()))
 }
