@@ -12,13 +12,15 @@ mod gatekeeper;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use identity::{
     AccessKeyId, MalformedAuthorization, Presented, PresentedKey, SecretAccessKey, SignatureScheme, Token,
     presented_access_key,
 };
 use model::{Principal, Timestamp};
 use operations::{Fault, Users};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::body::Verifier;
 use crate::connection::Connection;
@@ -88,9 +90,7 @@ pub(crate) async fn claim(
         Presented::Anonymous => return Ok(Claimed { claim: Claim::Anonymous, verifier: Verifier::Nobody }),
         Presented::Signed { by, scheme, in_query } => (by, scheme, in_query),
     };
-    if !in_query {
-        check_time(headers, now)?;
-    }
+    let sent = if in_query { None } else { Some(check_time(headers, now)?) };
     match by {
         PresentedKey::Token(token) => {
             let principal = token_principal(store, &token, in_query, connection).await?;
@@ -108,6 +108,9 @@ pub(crate) async fn claim(
                 (SignatureScheme::V4, true) => Verifier::QueryV4,
                 (SignatureScheme::V2, _) => Verifier::Nobody,
             };
+            if let (Verifier::HeaderV4, Some(sent)) = (&verifier, sent) {
+                date_for_s3s(headers, sent);
+            }
             Ok(Claimed { claim: Claim::AccessKey { id, secret, principal }, verifier })
         }
     }
@@ -137,12 +140,25 @@ async fn token_principal(
 
 /// A signature in a header is good for 15 minutes (AWS: "Signing and authenticating REST requests", "Time stamp
 /// requirement"). `s3s` checks it for version 4 only. A presigned URL has an expiry instead.
-fn check_time(headers: &HeaderMap, now: Timestamp) -> Result<(), Refusal> {
+fn check_time(headers: &HeaderMap, now: Timestamp) -> Result<Timestamp, Refusal> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let sent = identity::request_time(text("x-amz-date"), text("date"))
         .map_err(|error| Refusal::access_denied(error.to_string()))?;
     identity::check_skew(sent, now)
-        .map_err(|error| Refusal::new(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", error.to_string()))
+        .map_err(|error| Refusal::new(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", error.to_string()))?;
+    Ok(sent)
+}
+
+/// `Date` may stand in for `x-amz-date`, in its own form (AWS: "Signature Version 4 for API requests", "Handling dates");
+/// botocore sends it so when a caller sets it. `s3s` looks for `x-amz-date` only. The signature covers the time itself
+/// and no header that it does not list, so that this one changes nothing that was signed.
+fn date_for_s3s(headers: &mut HeaderMap, sent: Timestamp) {
+    let moment = i64::try_from(sent.as_secs()).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let text = moment.and_then(|moment| moment.format(format).ok());
+    if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.entry("x-amz-date").or_insert(value);
+    }
 }
 
 fn unknown_access_key() -> Refusal {

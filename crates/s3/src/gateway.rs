@@ -1,3 +1,5 @@
+mod bucket_path;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -107,18 +109,26 @@ impl<S: S3 + Clone> Gateway<S> {
                 "The admin API takes requests that an access key pair signed (version 4).",
             ));
         }
+        let signed_by_v2 = matches!((&claim, &verifier), (Claim::AccessKey { .. }, Verifier::Nobody));
         let body = body::prepare(exchange, verifier, document, headers, body)?;
+        let gatekeeper = Gatekeeper::new(claim, exchange.clone());
+        if signed_by_v2
+            && target == Target::Bucket
+            && !parts.uri.path().ends_with('/')
+            && let Some(uri) = bucket_path::signed_with_slash(&parts, &gatekeeper, exchange).await
+        {
+            parts.uri = uri;
+        }
         parts.extensions.insert(exchange.clone());
         let method = parts.method.clone();
-        let service = self.service(claim, target, exchange);
+        let service = self.service(gatekeeper, target);
         // `s3s` has no other failure than an error document that it cannot write.
         let response = service.call(Request::from_parts(parts, body)).await.map_err(|_| Refusal::internal())?;
         settle(response, &method, target, exchange)
     }
 
     /// `s3s` for one request. Building it costs a few small allocations, and it can hold no secret but this request's.
-    fn service(&self, claim: Claim, target: Target, exchange: &Arc<Exchange>) -> S3Service {
-        let gatekeeper = Gatekeeper::new(claim, exchange.clone());
+    fn service(&self, gatekeeper: Gatekeeper, target: Target) -> S3Service {
         let is_admin = target == Target::Admin;
         let mut builder = S3ServiceBuilder::new(self.operations.clone());
         builder.set_config(self.s3s_config.clone());

@@ -26,6 +26,11 @@ impl Gatekeeper {
         Self { claim: Arc::new(claim), exchange }
     }
 
+    /// The same claim on an exchange of its own.
+    pub(crate) fn on(&self, exchange: Arc<Exchange>) -> Self {
+        Self { claim: self.claim.clone(), exchange }
+    }
+
     /// Settles who the request comes from.
     pub(crate) fn settle(&self, verified: Option<&Credentials>) -> Result<&Principal, S3Error> {
         let principal = match (&*self.claim, verified) {

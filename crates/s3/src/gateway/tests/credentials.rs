@@ -61,6 +61,54 @@ async fn paths_are_signed_as_they_are_sent() {
 }
 
 #[tokio::test]
+async fn version_2_may_sign_a_bucket_with_a_slash_that_the_path_lacks() {
+    let world = World::new();
+    let soon = OffsetDateTime::now_utc() + Duration::minutes(5);
+    for (method, query) in [("GET", ""), ("GET", "?prefix=a"), ("PUT", "")] {
+        for slash in ["", "/"] {
+            for mut draft in [
+                v2(Draft::new(method, format!("/bucket{slash}{query}"))),
+                v2_query(Draft::new(method, format!("/bucket{slash}{query}")), soon),
+            ] {
+                draft.uri = draft.uri.replacen("/bucket/", "/bucket", 1);
+                assert_eq!(world.served(draft).await.bucket, "bucket");
+            }
+        }
+    }
+    let sent_to = |mut draft: Draft, uri: &str| {
+        draft.uri = uri.into();
+        draft
+    };
+    let policy = sent_to(v2(Draft::new("PUT", "/bucket/?policy").body("{}")), "/bucket?policy");
+    assert_eq!(world.served(policy).await.operation, "put_bucket_policy");
+    let mismatch = refused(403, "SignatureDoesNotMatch");
+    for (signed, sent) in [("/bucket/", "/other"), ("/bucket/?acl", "/bucket"), ("/bucket/key/", "/bucket/key")] {
+        assert_eq!(world.refused(sent_to(v2(Draft::new("GET", signed)), sent)).await, mismatch, "{sent}");
+    }
+    let draft = v2_as(Draft::new("GET", "/bucket/"), "AKIDALICE", "secret-of-mallory");
+    assert_eq!(world.refused(sent_to(draft, "/bucket")).await, mismatch);
+}
+
+#[tokio::test]
+async fn version_4_may_be_dated_by_the_date_header() {
+    let world = World::new();
+    let dated = |unsigned, at, date: String| {
+        let v4 = V4 { unsigned, at, ..V4::default() };
+        let (mut draft, _) = v4.header(get().with("date", date), "UNSIGNED-PAYLOAD");
+        draft.headers.retain(|(name, _)| name != "x-amz-date");
+        draft
+    };
+    let now = OffsetDateTime::now_utc();
+    assert_eq!(world.served(dated(&["x-amz-date"], now, http_date(now))).await.operation, "get_object");
+    assert_eq!(world.served(dated(&["x-amz-date", "date"], now, amz_date(now))).await.operation, "get_object");
+    // The signature is over the time, whichever header has it.
+    let later = http_date(now + Duration::minutes(1));
+    assert_eq!(world.refused(dated(&["x-amz-date", "date"], now, later)).await, refused(403, "SignatureDoesNotMatch"));
+    let draft = dated(&[], now, http_date(now));
+    assert_eq!(world.refused(draft).await, refused(400, "AuthorizationHeaderMalformed"));
+}
+
+#[tokio::test]
 async fn virtual_hosts_name_buckets_and_other_hosts_do_not() {
     let world = World::new();
     for host in ["bucket.s3.example", "BUCKET.S3.Example:9443", "bucket.s3.example."] {
