@@ -152,7 +152,9 @@ impl Uploads {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..ATTEMPTS {
-            let current = self.current(&partition, complete.upload).await?.ok_or(NoSuchUpload)?;
+            let Some(current) = self.current(&partition, complete.upload).await? else {
+                return self.completed_before(bucket, object, &complete).await;
+            };
             let unlocked = self.unlock_for_completion(bucket, object, &current, &complete).await?;
             let parts = self.parts(&partition, complete.upload).await?;
             let selection = self.select(bucket, &complete.parts, parts)?;
@@ -323,7 +325,7 @@ struct Target<'a> {
 }
 
 /// MD5 over the parts' tags, then how many: AWS's form in every mode.
-fn multipart_etag(tags: &[ETag]) -> ETag {
+pub(crate) fn multipart_etag(tags: &[ETag]) -> ETag {
     let digests: Vec<u8> = tags.iter().flat_map(ETag::digest).collect();
     ETag::with_parts(md5_of(&digests), u16::try_from(tags.len()).expect("a part number is at most 10,000"))
 }

@@ -58,8 +58,9 @@ impl Uploads {
     ) -> Result<CreatedUpload, CreateUploadError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         let partition = bucket.partition(object);
-        let version = VersionId::from_bytes(envelope::random_bytes());
         let upload = UploadId::from_bytes(envelope::random_bytes());
+        // The object tells by it which upload it was, to a completion that is asked for again.
+        let version = VersionId::from_bytes(*upload.as_bytes());
         let (wrapped, unlocked) = new_object(self.keys(), &create.encryption, &identity(bucket, object, version))
             .await
             .map_err(Fault::from)?;

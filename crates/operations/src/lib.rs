@@ -9,6 +9,7 @@
 //! unlocked object.
 
 pub mod records;
+mod repeated_completion;
 
 mod assemble;
 mod authorize;

@@ -174,7 +174,41 @@ async fn a_list_that_does_not_fit_changes_nothing() {
     assert_eq!(site.get("object", None).await.unwrap(), b"old");
     attempt(vec![listed(2, &second)]).await.unwrap();
     assert_eq!(site.get("object", None).await.unwrap(), b"last");
-    assert!(matches!(attempt(vec![listed(2, &second)]).await, Err(CompleteError::NoSuchUpload(_))));
+}
+
+#[tokio::test]
+async fn a_completion_asked_for_again_is_answered_again_while_its_object_is_current() {
+    for seed in MODES {
+        let site = Site::new().await;
+        let upload = create_with(&site, "object", seed, Some(ChecksumAlgorithm::Sha256), false).await;
+        let mut parts = Vec::new();
+        for (number, bytes) in [(1, pattern(PART_LEN_MIN, 1)), (2, b"last".to_vec())] {
+            let part = upload_part(&site, "object", upload, number, &bytes, seed).await.unwrap();
+            parts.push(listed(number, &part.etag));
+        }
+        let attempt = async |parts, seed| {
+            let mut completion = completion(upload, parts, seed);
+            completion.conditions.if_none_match = true;
+            complete(&site, "object", completion).await
+        };
+        let first = attempt(parts.clone(), seed).await.unwrap();
+        assert!(first.checksum.is_some());
+        let held = (site.store.record_count(), site.store.blob_count());
+        let again = attempt(parts.clone(), seed).await.unwrap();
+        assert_eq!((&again.etag, again.size, &again.checksum), (&first.etag, first.size, &first.checksum));
+        assert_eq!(again.last_modified, first.last_modified);
+        assert_eq!(held, (site.store.record_count(), site.store.blob_count()));
+
+        assert!(matches!(attempt(parts[1..].to_vec(), seed).await, Err(CompleteError::NoSuchUpload(_))));
+        assert!(matches!(attempt(Vec::new(), seed).await, Err(CompleteError::NoSuchUpload(_))));
+        if seed.is_some() {
+            assert!(matches!(attempt(parts.clone(), Some(99)).await, Err(CompleteError::WrongKey(_))));
+            assert_eq!(attempt(parts.clone(), None).await.unwrap().checksum, None);
+        }
+        site.put("object", b"newer", None).await.unwrap();
+        assert!(matches!(attempt(parts, seed).await, Err(CompleteError::NoSuchUpload(_))));
+        assert_eq!(site.get("object", None).await.unwrap(), b"newer");
+    }
 }
 
 #[tokio::test]

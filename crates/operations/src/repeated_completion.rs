@@ -1,0 +1,69 @@
+//! A completion asked for again. A client whose first answer was lost cannot know that it succeeded; SDKs then repeat
+//! the request, and AWS answers it as it did the first time.
+//!
+//! An upload's id is the version that it becomes, so the object itself tells, as long as it is current. Once it was
+//! replaced or deleted, the upload does not exist.
+
+use model::{ETag, ObjectKey};
+
+use crate::buckets::Bucket;
+use crate::checksum::StoredChecksum;
+use crate::complete_multipart_upload::{CompleteError, CompleteMultipartUpload, multipart_etag};
+use crate::encryption::{EncryptionMode, mode_of, unlock};
+use crate::error::{BadChecksum, CustomerKeyNotApplicable, Fault, NoSuchUpload};
+use crate::objects::identity;
+use crate::put_object::PutObjectOutput;
+use crate::records::{ObjectMetadata, ObjectRecord};
+use crate::uploads::Uploads;
+
+impl Uploads {
+    /// What the completion answered, if the upload became the current object out of the same parts.
+    pub(crate) async fn completed_before(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        complete: &CompleteMultipartUpload,
+    ) -> Result<PutObjectOutput, CompleteError> {
+        let current = self.objects.current(&bucket.partition(object)).await?.ok_or(NoSuchUpload)?;
+        let record = current.record;
+        if record.version.as_bytes() != complete.upload.as_bytes() {
+            return Err(NoSuchUpload.into());
+        }
+        let etag = self.objects.open_etag(bucket, &record)?;
+        let tags: Option<Vec<ETag>> = complete.parts.iter().map(|part| part.etag.clone()).collect();
+        if tags.is_none_or(|tags| multipart_etag(&tags) != etag) {
+            return Err(NoSuchUpload.into());
+        }
+        let checksum = self.checksum_of_completed(bucket, object, &record, complete).await?;
+        let encryption = mode_of(&record.wrapped.holder());
+        Ok(PutObjectOutput { etag, last_modified: record.last_modified, checksum, encryption, size: record.size })
+    }
+
+    /// It is sealed; without the customer key it is left out, and an upload that has none can be completed so.
+    async fn checksum_of_completed(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        record: &ObjectRecord,
+        complete: &CompleteMultipartUpload,
+    ) -> Result<Option<StoredChecksum>, CompleteError> {
+        let customer_key = complete.customer_key.as_ref();
+        match (mode_of(&record.wrapped.holder()), customer_key) {
+            (EncryptionMode::Customer, None) => return Ok(None),
+            (EncryptionMode::Server, Some(_)) => return Err(CustomerKeyNotApplicable.into()),
+            (EncryptionMode::Customer, Some(_)) | (EncryptionMode::Server, None) => {}
+        }
+        let unlocked =
+            unlock(self.keys(), record.wrapped.clone(), customer_key, &identity(bucket, object, record.version))
+                .await?;
+        let opened = unlocked.open_metadata(&record.sealed_metadata).map_err(Fault::from)?;
+        let metadata = ObjectMetadata::decode(&opened).map_err(Fault::from)?;
+        let stored = metadata.checksums.into_iter().next();
+        if let (Some((algorithm, claimed)), Some(stored)) = (&complete.checksum, &stored)
+            && (*algorithm != stored.algorithm || *claimed != stored.value)
+        {
+            return Err(BadChecksum(algorithm.name()).into());
+        }
+        Ok(stored)
+    }
+}
