@@ -21,6 +21,7 @@ pub struct Granted {
     permit: Permit,
     bucket: Option<Arc<Bucket>>,
     may_list: bool,
+    by_object_acl: bool,
 }
 
 impl Granted {
@@ -35,6 +36,12 @@ impl Granted {
     #[must_use]
     pub const fn may_list(&self) -> bool {
         self.may_list
+    }
+
+    /// Whether nothing but the ACL of the object allowed it. The version that is then read must have that ACL too: it
+    /// may be another one than was looked at.
+    pub(crate) const fn by_object_acl(&self) -> bool {
+        self.by_object_acl
     }
 
     /// The bucket, for logs and answers.
@@ -115,7 +122,7 @@ impl Authorizer {
     pub fn service(&self, caller: &Caller, action: Action) -> Result<Granted, AuthorizeError> {
         let standing = Standing { owner: None, policy: None, acl_allows: false };
         let permit = policy::authorize(&caller.principal, action, Resource::Service, &caller.context, &standing)?;
-        Ok(Granted { permit, bucket: None, may_list: false })
+        Ok(Granted { permit, bucket: None, may_list: false, by_object_acl: false })
     }
 
     /// The creation of a bucket, which may or may not exist.
@@ -126,7 +133,7 @@ impl Authorizer {
         let standing = Standing { owner: None, policy: None, acl_allows: false };
         let resource = Resource::Bucket(name.clone());
         let permit = policy::authorize(&caller.principal, Action::CreateBucket, resource, &caller.context, &standing)?;
-        Ok(Granted { permit, bucket: None, may_list: false })
+        Ok(Granted { permit, bucket: None, may_list: false, by_object_acl: false })
     }
 
     /// An action on a bucket.
@@ -142,7 +149,7 @@ impl Authorizer {
             &caller.context,
             &bucket_standing(&bucket, action),
         )?;
-        Ok(Granted { permit, may_list: true, bucket: Some(bucket) })
+        Ok(Granted { permit, may_list: true, bucket: Some(bucket), by_object_acl: false })
     }
 
     /// An action on an object, which may or may not exist.
@@ -162,11 +169,15 @@ impl Authorizer {
             let resource = Resource::Object(name.clone(), object.clone());
             policy::authorize(&caller.principal, action, resource, &caller.context, &standing)
         };
+        let mut by_object_acl = false;
         let permit = match decide(false) {
             // Only a canned ACL can still allow it; the object is looked up for that alone.
             Err(denied) if action == Action::GetObject && matches!(denied.reason(), DenialReason::NoAllow) => {
                 match self.object_acl(&bucket, object).await? {
-                    Some(CannedAcl::PublicRead) => decide(true)?,
+                    Some(CannedAcl::PublicRead) => {
+                        by_object_acl = true;
+                        decide(true)?
+                    }
                     None if self.may_list(caller, &bucket) => return Err(NoSuchKey(object.clone()).into()),
                     Some(CannedAcl::Private) | None => return Err(denied.into()),
                 }
@@ -174,7 +185,7 @@ impl Authorizer {
             decision => decision?,
         };
         let may_list = self.may_list(caller, &bucket);
-        Ok(Granted { permit, may_list, bucket: Some(bucket) })
+        Ok(Granted { permit, may_list, bucket: Some(bucket), by_object_acl })
     }
 
     fn may_list(&self, caller: &Caller, bucket: &Bucket) -> bool {

@@ -90,7 +90,7 @@ impl Objects {
         if to_itself && !copy.changes_something {
             return Err(PointlessCopy.into());
         }
-        let GetObjectOutput { info, body, .. } = self.read(from_bucket, from_object, &source.get).await?;
+        let GetObjectOutput { info, body, .. } = self.read(source.granted, &source.get).await?;
         if info.size > COPY_LEN_MAX {
             return Err(EntityTooLarge.into());
         }

@@ -20,6 +20,11 @@ pub struct NoSuchKey(pub ObjectKey);
 )]
 pub struct NoSuchUpload;
 
+/// The object was readable by everyone when the request was judged, and is no more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Access Denied")]
+pub struct NotPublic;
+
 /// The object is sealed under a customer key, and none came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the object needs a customer key")]

@@ -1,21 +1,22 @@
+use std::sync::Arc;
+
 use envelope::{CustomerKey, UnlockedObject};
-use model::{ByteRange, ObjectKey, PartNumber, RangeSpec};
+use model::{ByteRange, PartNumber, RangeSpec};
 use policy::Action;
 use storage::Partition;
 
 use crate::authorize::Granted;
 use crate::body::BodyStream;
-use crate::buckets::Bucket;
 use crate::conditions::{ReadConditions, Unmet};
 use crate::encryption::{UnlockError, mode_of, unlock};
 use crate::error::{
-    CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, PreconditionFailed,
+    CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, NotPublic, PreconditionFailed,
     RangeUnsatisfiable, StoredDataDamaged, WrongCustomerKey,
 };
 use crate::object_info::ObjectInfo;
 use crate::objects::{Objects, identity};
 use crate::open_body::{PartSource, SealedPart, open_body};
-use crate::records::{BodyPlace, ObjectMetadata, ObjectRecord, PartsRecord};
+use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, PartsRecord};
 
 /// What to read of an object.
 #[derive(Default)]
@@ -46,6 +47,9 @@ pub enum ReadError {
     /// See [`NoSuchKey`].
     #[error(transparent)]
     NoSuchKey(#[from] NoSuchKey),
+    /// See [`NotPublic`].
+    #[error(transparent)]
+    NotPublic(#[from] NotPublic),
     /// See [`CustomerKeyRequired`].
     #[error(transparent)]
     KeyRequired(#[from] CustomerKeyRequired),
@@ -95,7 +99,7 @@ impl From<Unmet> for ReadError {
 /// An object whose key fitted and whose conditions held.
 struct Unlocked {
     record: ObjectRecord,
-    object: UnlockedObject,
+    object: Arc<UnlockedObject>,
     info: ObjectInfo,
     parts: Vec<SealedPartPlan>,
 }
@@ -112,8 +116,7 @@ impl Objects {
     /// # Errors
     /// [`ReadError`], before any byte has left.
     pub async fn get_object(&self, granted: &Granted, get: &GetObject) -> Result<GetObjectOutput, ReadError> {
-        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
-        self.read(bucket, object, get).await
+        self.read(granted, get).await
     }
 
     /// What an object is, and which bytes a read with the same arguments would give.
@@ -125,22 +128,17 @@ impl Objects {
         granted: &Granted,
         get: &GetObject,
     ) -> Result<(ObjectInfo, Option<ByteRange>), ReadError> {
-        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
-        let unlocked = self.unlock_current(bucket, object, get).await?;
+        let unlocked = self.unlock_current(granted, get).await?;
         let range = wanted_range(&unlocked, get)?;
         Ok((unlocked.info, range))
     }
 
-    /// A read for callers whose target is granted.
-    pub(crate) async fn read(
-        &self,
-        bucket: &Bucket,
-        object: &ObjectKey,
-        get: &GetObject,
-    ) -> Result<GetObjectOutput, ReadError> {
+    /// Every read, also of the source of a copy.
+    pub(crate) async fn read(&self, granted: &Granted, get: &GetObject) -> Result<GetObjectOutput, ReadError> {
+        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..crate::objects::ATTEMPTS {
-            let unlocked = self.unlock_current(bucket, object, get).await?;
+            let unlocked = self.unlock_current(granted, get).await?;
             let range = wanted_range(&unlocked, get)?;
             let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.record.size });
             match self.open_parts(&partition, &unlocked, bytes).await {
@@ -163,18 +161,17 @@ impl Objects {
         Ok(self.current(partition).await?.is_some_and(|now| now.record.version == record.version))
     }
 
-    /// The order matters: existence, then the customer key, then conditions. Nothing of the object shows without its
-    /// key.
-    async fn unlock_current(
-        &self,
-        bucket: &Bucket,
-        object: &ObjectKey,
-        get: &GetObject,
-    ) -> Result<Unlocked, ReadError> {
+    /// The order matters: existence, then the right to this very version, then the customer key, then conditions.
+    /// Nothing of the object shows without its key.
+    async fn unlock_current(&self, granted: &Granted, get: &GetObject) -> Result<Unlocked, ReadError> {
+        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..crate::objects::ATTEMPTS {
             let current = self.current(&partition).await?;
             let record = current.ok_or_else(|| NoSuchKey(object.clone()))?.record;
+            if granted.by_object_acl() && record.acl != CannedAcl::PublicRead {
+                return Err(NotPublic.into());
+            }
             let identity = identity(bucket, object, record.version);
             let wrapped = record.wrapped.clone();
             let unlocked = unlock(self.keys.as_ref(), wrapped, get.customer_key.as_ref(), &identity).await?;
@@ -195,7 +192,7 @@ impl Objects {
                 },
                 acl: record.acl,
             };
-            return Ok(Unlocked { record, object: unlocked, info, parts });
+            return Ok(Unlocked { record, object: Arc::new(unlocked), info, parts });
         }
         Err(crate::objects::contention().into())
     }

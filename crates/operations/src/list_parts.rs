@@ -99,7 +99,7 @@ impl Uploads {
             };
             parts.push(ListedPart {
                 number: record.entry.number,
-                etag: record.etag.open(&sealer, &record.entry.salt)?,
+                etag: record.etag.open(&sealer)?,
                 size: record.entry.length,
                 last_modified: record.uploaded,
                 checksum,

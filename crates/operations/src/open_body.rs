@@ -37,7 +37,7 @@ pub(crate) struct SealedPart {
 /// names the other blobs still stands.
 pub(crate) async fn open_body(
     blobs: &Arc<dyn Blobs>,
-    unlocked: &UnlockedObject,
+    unlocked: &Arc<UnlockedObject>,
     parts: Vec<SealedPart>,
     range: ByteRange,
 ) -> Result<BodyStream, ReadError> {
@@ -54,12 +54,13 @@ pub(crate) async fn open_body(
                 PartSource::Inline(bytes) => OpenSource::Inline(bytes),
                 PartSource::Blob(id) => OpenSource::Closed(id),
             };
-            spans.push(Span { opener: unlocked.part_opener(&part.entry), entry: part.entry, source, left: within });
+            spans.push(Span { entry: part.entry, opener: None, source, left: within });
         }
         part_start = part_end;
     }
     spans.reverse();
-    let mut cursor = Cursor { blobs: blobs.clone(), anchor: None, spans, ready: Vec::new() };
+    let mut cursor =
+        Cursor { blobs: blobs.clone(), unlocked: unlocked.clone(), anchor: None, spans, ready: Vec::new() };
     cursor.fill().await?;
     Ok(Box::pin(stream::unfold(cursor, |mut cursor| async move {
         let item = cursor.next().await.transpose()?;
@@ -80,7 +81,8 @@ enum OpenSource {
 /// What is still to be read of one part.
 struct Span {
     entry: PartEntry,
-    opener: PartOpener,
+    /// Made when it is the part's turn: an object of 10,000 parts holds one part's key at a time.
+    opener: Option<PartOpener>,
     source: OpenSource,
     /// Plaintext positions within the part.
     left: ByteRange,
@@ -88,6 +90,7 @@ struct Span {
 
 struct Cursor {
     blobs: Arc<dyn Blobs>,
+    unlocked: Arc<UnlockedObject>,
     /// The reader of the first blob, kept to the end: it holds on to the other blobs of the object.
     anchor: Option<Arc<dyn BlobReader>>,
     /// In reverse order: the current part is the last one.
@@ -112,7 +115,7 @@ impl Cursor {
                 self.anchor.get_or_insert_with(|| reader.clone());
                 span.source = OpenSource::Open(reader);
             }
-            self.ready = span.open_some().await?;
+            self.ready = span.open_some(&self.unlocked).await?;
             self.ready.reverse();
             if span.left.is_empty() {
                 self.spans.pop();
@@ -127,7 +130,7 @@ impl Cursor {
 
 impl Span {
     /// Reads and opens up to [`CHUNKS_PER_READ`] chunks. An empty part is read too: its one empty chunk must verify.
-    async fn open_some(&mut self) -> Result<Vec<Bytes>, ReadError> {
+    async fn open_some(&mut self, unlocked: &UnlockedObject) -> Result<Vec<Bytes>, ReadError> {
         let first = self.left.start / CHUNK_LEN as u64;
         let wanted = self.left.end.div_ceil(CHUNK_LEN as u64).max(first + 1);
         let end = wanted.min(first + CHUNKS_PER_READ);
@@ -139,7 +142,8 @@ impl Span {
         for index in first..end {
             let index32 = u32::try_from(index).map_err(|_| Fault::from(StoredDataDamaged("the length of a part")))?;
             let mut chunk = sealed.split_to(sealed.len().min(CHUNK_LEN + TAG_LEN));
-            let plain_len = self.opener.open_chunk(index32, &mut chunk).map_err(Fault::from)?.len();
+            let opener = self.opener.get_or_insert_with(|| unlocked.part_opener(&self.entry));
+            let plain_len = opener.open_chunk(index32, &mut chunk).map_err(Fault::from)?.len();
             chunk.truncate(plain_len);
             let chunk_start = index * CHUNK_LEN as u64;
             let from = clip(self.left.start, chunk_start, plain_len);

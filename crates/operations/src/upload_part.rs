@@ -149,10 +149,8 @@ impl Uploads {
         part: UploadPartCopy,
     ) -> Result<UploadPartOutput, UploadPartCopyError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(|e| UploadPartError::from(Fault::from(e)))?;
-        let (from_bucket, from_object) =
-            source.granted.object(Action::GetObject).map_err(|e| ReadError::from(Fault::from(e)))?;
         let (current, unlocked) = self.unlock_upload(bucket, object, part.upload, part.customer_key.as_ref()).await?;
-        let read = self.objects.read(from_bucket, from_object, &source.get).await.map_err(|error| match error {
+        let read = self.objects.read(source.granted, &source.get).await.map_err(|error| match error {
             ReadError::Range(error) => UploadPartCopyError::Range(error),
             error => error.into(),
         })?;
@@ -218,7 +216,7 @@ impl Uploads {
         };
         let stored_etag = match mode {
             EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-            EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(target.bucket), &sealed.entry.salt, &etag),
+            EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(target.bucket), &etag),
         };
         let checksum = sealed.digests.checksum;
         let record = PartRecord {

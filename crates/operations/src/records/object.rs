@@ -39,19 +39,24 @@ pub(crate) enum StoredETag {
     /// It says nothing of the plaintext and may be read by whoever has the disk.
     Opaque(ETag),
     /// It is a digest of the plaintext, sealed under the store key.
-    Sealed { digest: [u8; 32], parts: Option<u16> },
+    Sealed {
+        /// Random and fresh for each sealing: the store key seals no two digests under one of them.
+        unique: [u8; 16],
+        digest: [u8; 32],
+        parts: Option<u16>,
+    },
 }
 
 impl StoredETag {
-    /// `unique` is the random id of the version or part that the tag belongs to.
-    pub(crate) fn seal(sealer: &DigestSealer, unique: &[u8; 16], etag: &ETag) -> Self {
-        Self::Sealed { digest: sealer.seal(unique, etag.digest()), parts: etag.parts() }
+    pub(crate) fn seal(sealer: &DigestSealer, etag: &ETag) -> Self {
+        let unique = envelope::random_bytes();
+        Self::Sealed { unique, digest: sealer.seal(&unique, etag.digest()), parts: etag.parts() }
     }
 
-    pub(crate) fn open(&self, sealer: &DigestSealer, unique: &[u8; 16]) -> Result<ETag, Fault> {
+    pub(crate) fn open(&self, sealer: &DigestSealer) -> Result<ETag, Fault> {
         match self {
             Self::Opaque(etag) => Ok(etag.clone()),
-            Self::Sealed { digest, parts } => {
+            Self::Sealed { unique, digest, parts } => {
                 let digest = sealer.open(unique, digest)?;
                 Ok(parts.map_or_else(|| ETag::of_digest(digest), |parts| ETag::with_parts(digest, parts)))
             }
@@ -66,7 +71,7 @@ impl StoredETag {
         encoder.u8(kind).u16(parts.unwrap_or(0));
         match self {
             Self::Opaque(etag) => encoder.raw(&etag.digest()),
-            Self::Sealed { digest, .. } => encoder.raw(digest),
+            Self::Sealed { unique, digest, .. } => encoder.raw(unique).raw(digest),
         };
     }
 
@@ -78,7 +83,7 @@ impl StoredETag {
                 let digest = decoder.array()?;
                 Ok(Self::Opaque(parts.map_or_else(|| ETag::of_digest(digest), |n| ETag::with_parts(digest, n))))
             }
-            2 => Ok(Self::Sealed { digest: decoder.array()?, parts }),
+            2 => Ok(Self::Sealed { unique: decoder.array()?, digest: decoder.array()?, parts }),
             _ => Err(Malformed),
         }
     }

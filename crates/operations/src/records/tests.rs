@@ -102,7 +102,10 @@ fn an_object_is_laid_out_as_drawn_wherever_its_body_is() {
     ];
     let tags = [
         (StoredETag::Opaque(ETag::with_parts([5; 16], 1)), [&[1, 0, 1][..], &[5; 16]].concat()),
-        (StoredETag::Sealed { digest: [5; 32], parts: None }, [&[2, 0, 0][..], &[5; 32]].concat()),
+        (
+            StoredETag::Sealed { unique: [6; 16], digest: [5; 32], parts: None },
+            [&[2, 0, 0][..], &[6; 16], &[5; 32]].concat(),
+        ),
     ];
     for (body, body_bytes) in places {
         for (etag, etag_bytes) in tags.clone() {

@@ -281,3 +281,18 @@ async fn a_refused_grant_changes_nothing() {
     assert!(matches!(refused, Err(operations::DeleteBucketError::Fault(Fault::NotCovered(_)))));
     site.assert_nothing_is_stored();
 }
+
+#[tokio::test]
+async fn a_grant_by_the_acl_of_an_object_does_not_reach_a_private_version() {
+    let site = Site::new().await;
+    site.put("object", b"public", None).await.unwrap();
+    set_object_acl(&site, "object", CannedAcl::PublicRead).await;
+    let granted = authorize(&site, &Principal::Anonymous, Action::GetObject, "object").await.unwrap();
+    site.put("object", b"private", None).await.unwrap();
+
+    let get = operations::GetObject::default();
+    let read = site.operations.objects.get_object(&granted, &get).await;
+    assert!(matches!(read, Err(ReadError::NotPublic(_))));
+    let head = site.operations.objects.head_object(&granted, &get).await;
+    assert!(matches!(head, Err(ReadError::NotPublic(_))));
+}

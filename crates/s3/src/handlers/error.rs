@@ -96,6 +96,7 @@ impl IntoS3 for ReadError {
     fn into_s3(self) -> S3Error {
         match self {
             Self::NoSuchKey(error) => say(S3ErrorCode::NoSuchKey, error),
+            Self::NotPublic(error) => say(S3ErrorCode::AccessDenied, error),
             Self::KeyRequired(_) => say(S3ErrorCode::InvalidRequest, KEY_REQUIRED),
             Self::KeyNotApplicable(_) => say(S3ErrorCode::InvalidRequest, KEY_NOT_APPLICABLE),
             Self::WrongKey(_) => say(S3ErrorCode::AccessDenied, KEY_WRONG),
