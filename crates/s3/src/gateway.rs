@@ -3,7 +3,7 @@ mod bucket_path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, EXPECT, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use operations::Clock;
 use s3s::config::{S3ConfigProvider, StaticConfigProvider};
@@ -164,8 +164,7 @@ fn check_admin(uri: &Uri, connection: &Connection) -> Result<(), Refusal> {
 
 fn check_method(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     if *method == Method::OPTIONS {
-        let message = "CORSResponse: CORS is not enabled for this bucket.";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "AccessForbidden", message));
+        return Err(no_cross_origin_rules(headers));
     }
     // `s3s` would hold the whole file of a form in memory.
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -174,6 +173,19 @@ fn check_method(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::not_implemented("A browser-based upload using POST"));
     }
     Ok(())
+}
+
+/// What a bucket without a CORS configuration answers to a preflight (AWS: "Troubleshooting CORS").
+fn no_cross_origin_rules(headers: &HeaderMap) -> Refusal {
+    let bad = |message: &'static str| Refusal::new(StatusCode::BAD_REQUEST, "BadRequest", message);
+    if !headers.contains_key(ORIGIN) {
+        return bad("Insufficient information. Origin request header needed.");
+    }
+    if !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return bad("Invalid Access-Control-Request-Method: null");
+    }
+    let message = "CORSResponse: CORS is not enabled for this bucket.";
+    Refusal::new(StatusCode::FORBIDDEN, "AccessForbidden", message)
 }
 
 /// Turns the errors of `s3s` and of the handlers behind it into refusals; anything else is the answer.

@@ -79,8 +79,18 @@ async fn unknown_subresources_reach_no_operation() {
         assert_eq!(world.refused(v4(Draft::new(method, uri))).await, not_implemented, "{method} {uri}");
     }
     assert_eq!(world.served(v2(Draft::new("DELETE", "/bucket"))).await.operation, "delete_bucket");
-    assert_eq!(world.refused(Draft::new("OPTIONS", "/bucket/key")).await, refused(403, "AccessForbidden"));
     assert_eq!(world.refused(Draft::new("PATCH", "/bucket/key")).await, refused(405, "MethodNotAllowed"));
+}
+
+#[tokio::test]
+async fn a_preflight_finds_no_rule() {
+    let world = World::new();
+    let preflight = Draft::new("OPTIONS", "/bucket/key");
+    assert_eq!(world.refused(preflight.clone()).await, refused(400, "BadRequest"));
+    let preflight = preflight.with("origin", "https://example.org");
+    assert_eq!(world.refused(preflight.clone()).await, refused(400, "BadRequest"));
+    let preflight = preflight.with("access-control-request-method", "GET");
+    assert_eq!(world.refused(preflight).await, refused(403, "AccessForbidden"));
 }
 
 #[tokio::test]
