@@ -178,20 +178,30 @@ impl Authorizer {
                         by_object_acl = true;
                         decide(true)?
                     }
-                    None if self.may_list(caller, &bucket) => return Err(NoSuchKey(object.clone()).into()),
+                    None if self.may_list(caller, &bucket, object) => return Err(NoSuchKey(object.clone()).into()),
                     Some(CannedAcl::Private) | None => return Err(denied.into()),
                 }
             }
             decision => decision?,
         };
-        let may_list = self.may_list(caller, &bucket);
+        let may_list = self.may_list(caller, &bucket, object);
         Ok(Granted { permit, may_list, bucket: Some(bucket), by_object_acl })
     }
 
-    fn may_list(&self, caller: &Caller, bucket: &Bucket) -> bool {
+    /// Whether a listing that shows this object, if it exists, would be allowed: a policy may tie `ListBucket` to a
+    /// prefix, and a `prefix` of the request itself is not one.
+    fn may_list(&self, caller: &Caller, bucket: &Bucket, object: &ObjectKey) -> bool {
         let resource = Resource::Bucket(bucket.name.clone());
         let standing = bucket_standing(bucket, Action::ListBucket);
-        policy::authorize(&caller.principal, Action::ListBucket, resource, &caller.context, &standing).is_ok()
+        let decide = |context: &Context| {
+            policy::authorize(&caller.principal, Action::ListBucket, resource, context, &standing).is_ok()
+        };
+        if bucket.policy.is_none() {
+            return decide(&caller.context);
+        }
+        let mut context = caller.context.clone();
+        context.set("s3:prefix", object.as_str().to_owned());
+        decide(&context)
     }
 
     async fn object_acl(&self, bucket: &Bucket, object: &ObjectKey) -> Result<Option<CannedAcl>, Fault> {

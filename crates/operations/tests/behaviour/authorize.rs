@@ -182,6 +182,21 @@ async fn a_missing_object_is_told_as_such_to_whom_the_bucket_is_public() {
 }
 
 #[tokio::test]
+async fn a_right_to_list_one_prefix_tells_of_absent_objects_there_only() {
+    let site = Site::new().await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bucket","Condition":{"StringLike":{"s3:prefix":"public/*"}}}]}"#;
+    set_policy(&site, policy).await;
+    let (authorizer, name) = (&site.operations.authorizer, bucket_name(BUCKET));
+    for (object, told) in [("public/absent", true), ("private/absent", false)] {
+        let mut caller = caller(&Principal::Anonymous);
+        caller.context.set("s3:prefix", "public/absent");
+        let absent = authorizer.object(&caller, Action::GetObject, &name, &object_key(object)).await;
+        assert_eq!(matches!(absent, Err(AuthorizeError::NoSuchKey(_))), told, "{object}");
+        assert_eq!(matches!(absent, Err(AuthorizeError::Denied(_))), !told, "{object}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_bucket_is_told_as_such() {
     let site = Site::new().await;
     let absent: BucketName = bucket_name("absent");
