@@ -24,7 +24,7 @@ pub(crate) fn policy(json: &[u8], bucket: &BucketName) -> Result<Policy> {
     }
     let document: Json = serde_json::from_slice(json).map_err(|_| MalformedPolicy::NotJson)?;
     let mut elements = Elements::of(document, "the policy must be an object")?;
-    let (variables, warnings) = version(elements.take("Version"))?;
+    let (variables, mut warnings) = version(elements.take("Version"))?;
     let _inert = elements.take_text("Id", MalformedPolicy::Syntax("Id must be a string"))?;
     let statements = elements.take("Statement").ok_or(MalformedPolicy::MissingField("Statement"))?;
     elements.finish()?;
@@ -35,7 +35,8 @@ pub(crate) fn policy(json: &[u8], bucket: &BucketName) -> Result<Policy> {
     if statements.is_empty() {
         return Err(MalformedPolicy::StatementEmpty);
     }
-    let statements = statements.into_iter().map(|one| statement(one, bucket, variables)).collect::<Result<_>>()?;
+    let statements = statements.into_iter().map(|one| statement(one, bucket, variables)).collect::<Result<Vec<_>>>()?;
+    warnings.extend(statements.iter().flat_map(never_carried));
     Ok(Policy { bucket: bucket.clone(), statements, warnings })
 }
 
@@ -52,6 +53,13 @@ fn version(element: Option<Json>) -> Result<(bool, Vec<PolicyWarning>)> {
         other if is_date(other) => Ok((true, vec![PolicyWarning::UnknownVersion(text)])),
         _ => Err(MalformedPolicy::InvalidVersion),
     }
+}
+
+/// The keys of a Deny statement that are missing in every request: it may never deny, or always.
+fn never_carried(statement: &Statement) -> impl Iterator<Item = PolicyWarning> {
+    let denies = statement.effect == Effect::Deny;
+    let names = statement.conditions.iter().map(Condition::name).filter(move |name| denies && !keys::is_carried(name));
+    names.map(|name| PolicyWarning::NeverCarried { name: name.to_owned(), sid: statement.sid.clone() })
 }
 
 fn is_date(text: &str) -> bool {

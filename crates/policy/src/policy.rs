@@ -23,6 +23,13 @@ pub struct Policy {
 pub enum PolicyWarning {
     /// `Version` is a date that names no version of the language.
     UnknownVersion(String),
+    /// A Deny statement looks at a condition key that S3 has and that no request here carries: it is missing in each.
+    NeverCarried {
+        /// The condition key, as the policy spells it.
+        name: String,
+        /// The statement's `Sid`.
+        sid: Option<String>,
+    },
 }
 
 impl fmt::Display for PolicyWarning {
@@ -30,6 +37,10 @@ impl fmt::Display for PolicyWarning {
         match self {
             Self::UnknownVersion(version) => {
                 write!(f, "policy version {version} does not exist; it is evaluated as 2012-10-17")
+            }
+            Self::NeverCarried { name, sid } => {
+                let sid = sid.as_deref().unwrap_or("without a Sid");
+                write!(f, "the Deny statement {sid} looks at {name}, which no request here carries")
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The condition keys that exist on AWS for S3, and which actions can carry them.
 //!
-//! A policy may use any of them; one that we never fill is missing in every request. The lists are those of the
-//! service authorization reference ("Actions, resources, and condition keys for Amazon S3") and of the IAM user guide
+//! A policy may use any of them; one that is not in [`CARRIED`] is missing in every request here. The other lists are
+//! those of the service authorization reference ("Actions, resources, and condition keys for Amazon S3") and of the IAM user guide
 //! ("AWS global condition context keys").
 
 /// Whether S3 has a condition key of this name.
@@ -18,6 +18,45 @@ pub(crate) fn carriers(name: &str) -> Option<&'static [&'static str]> {
     let name = name.to_ascii_lowercase();
     BOUND.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, actions)| *actions)
 }
+
+/// Whether any request here can carry the key. Which it is then, the caller that fills the [`crate::Context`] decides.
+pub(crate) fn is_carried(name: &str) -> bool {
+    CARRIED.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// What [`crate::Context::describe`] sets, and what the front sets from the request.
+const CARRIED: &[&str] = &[
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principaltype",
+    "aws:referer",
+    "aws:requestedregion",
+    "aws:securetransport",
+    "aws:sourceip",
+    "aws:useragent",
+    "aws:userid",
+    "aws:username",
+    "s3:authtype",
+    "s3:delimiter",
+    "s3:if-match",
+    "s3:if-none-match",
+    "s3:max-keys",
+    "s3:objectcreationoperation",
+    "s3:prefix",
+    "s3:signatureage",
+    "s3:signatureversion",
+    "s3:tlsversion",
+    "s3:x-amz-acl",
+    "s3:x-amz-content-sha256",
+    "s3:x-amz-copy-source",
+    "s3:x-amz-metadata-directive",
+    "s3:x-amz-server-side-encryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm",
+    "s3:x-amz-storage-class",
+];
 
 /// Keys that only some actions carry. Kept to those where the reference leaves no doubt: refusing a policy that AWS
 /// takes is worse than keeping a condition that never meets its key.
@@ -148,6 +187,13 @@ mod tests {
             "s3:signatureversion",
             "s3:ExistingObjectTag/security",
         ] {
+            assert!(is_known(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_carried_key_is_a_known_one() {
+        for name in CARRIED {
             assert!(is_known(name), "{name}");
         }
     }

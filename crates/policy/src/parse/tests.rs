@@ -49,6 +49,26 @@ fn every_accepted_shape_is_accepted() {
 }
 
 #[test]
+fn a_deny_on_a_key_that_no_request_carries_is_warned_of() {
+    let on = |effect: &str, name: &str| {
+        let json = changed(
+            r#""Effect":"Allow""#,
+            &format!(r#""Sid":"S","Effect":"{effect}","Condition":{{"StringEquals":{{"{name}":"x"}}}}"#),
+        );
+        parse(&json).unwrap().warnings().to_vec()
+    };
+    for name in ["aws:SourceVpc", "s3:ExistingObjectTag/level", "S3:ResourceAccount"] {
+        let warning = PolicyWarning::NeverCarried { name: name.to_owned(), sid: Some("S".to_owned()) };
+        assert_eq!(on("Deny", name), [warning]);
+        // An Allow that never holds lets nobody in.
+        assert_eq!(on("Allow", name), []);
+    }
+    for name in ["s3:signatureversion", "S3:TlsVersion", "aws:username"] {
+        assert_eq!(on("Deny", name), [], "{name}");
+    }
+}
+
+#[test]
 fn unknown_dates_are_a_version_with_a_warning_and_nothing_else_is() {
     for version in ["2018-05-24", "2025-12-31", "1999-01-01"] {
         let warnings = parse(&changed("2012-10-17", version)).unwrap().warnings().to_vec();
