@@ -51,6 +51,8 @@ actions! {
     ListBucket => Bucket,
     /// Ask for a bucket's region.
     GetBucketLocation => Bucket,
+    /// Ask whether the bucket keeps versions.
+    GetBucketVersioning => Bucket,
     /// List multipart uploads in progress.
     ListBucketMultipartUploads => Bucket,
     /// Read the bucket policy.

@@ -191,6 +191,7 @@ const ROWS: &[Row] = &[
     ),
     row("GET", Target::Bucket, "location", &[]),
     row("GET", Target::Bucket, "acl", &[]),
+    row("GET", Target::Bucket, "versioning", &[]),
     row("GET", Target::Bucket, "policy", &[]),
     row("GET", Target::Bucket, "policyStatus", &[]),
     row(

@@ -91,6 +91,7 @@ const fn row(action: Action) -> [&'static str; 3] {
         Action::DeleteBucket
         | Action::ListBucket
         | Action::GetBucketLocation
+        | Action::GetBucketVersioning
         | Action::ListBucketMultipartUploads
         | Action::GetBucketPolicyStatus
         | Action::GetBucketAcl

@@ -22,6 +22,7 @@ mod delete_objects;
 mod get_bucket_acl;
 mod get_bucket_location;
 mod get_bucket_policy;
+mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
 mod head_bucket;
@@ -120,6 +121,7 @@ delegate! {
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput,
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput,
+    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput,
     get_object: GetObjectInput => GetObjectOutput,
     get_object_acl: GetObjectAclInput => GetObjectAclOutput,
     head_bucket: HeadBucketInput => HeadBucketOutput,

@@ -40,7 +40,8 @@ fn the_gateway_that_deleted_buckets_is_not_this_one() {
 fn reads_may_have_unknown_parameters_only_with_a_value() {
     assert_eq!(answer(&Method::GET, Target::Bucket, "trace=1"), "ok");
     assert_eq!(answer(&Method::GET, Target::Bucket, "trace"), "NotImplemented");
-    assert_eq!(answer(&Method::GET, Target::Bucket, "versioning"), "NotImplemented");
+    assert_eq!(answer(&Method::PUT, Target::Bucket, "versioning"), "NotImplemented");
+    assert_eq!(answer(&Method::GET, Target::Bucket, "versions"), "NotImplemented");
     assert_eq!(answer(&Method::GET, Target::Bucket, "prefix=&delimiter="), "ok");
 }
 

@@ -71,7 +71,7 @@ async fn unknown_subresources_reach_no_operation() {
         ("DELETE", "/bucket?unknown"),
         ("PUT", "/bucket/key?unknown"),
         ("PUT", "/bucket?versioning"),
-        ("GET", "/bucket?versioning"),
+        ("GET", "/bucket?versions"),
         ("GET", "/bucket/key?torrent"),
         ("POST", "/bucket/key?select&select-type=2"),
     ] {
