@@ -6,6 +6,7 @@
 //! one they look like a subresource.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use http::{Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
@@ -29,13 +30,16 @@ pub(crate) fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
 
 /// Checks the query of a request to `target`.
 pub(crate) fn check(method: &Method, target: Target, uri: &Uri) -> Result<(), Refusal> {
-    let parameters: Vec<(Cow<'_, str>, &str)> = pairs(uri).collect();
+    let parameters: Vec<(Cow<'_, str>, &str)> = pairs(uri).take(PARAMETERS_MAX + 1).collect();
+    if parameters.len() > PARAMETERS_MAX {
+        return Err(Refusal::invalid_argument("The query string has too many parameters."));
+    }
     check_encoding(&parameters)?;
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
     let mut rest = Vec::with_capacity(parameters.len());
     let mut subresources: Vec<&str> = Vec::new();
     for (name, value) in &parameters {
-        if AUTHORIZATION.contains(&name.as_ref()) || (method == Method::PUT && UNSIGNED_HINTS.contains(&name.as_ref()))
-        {
+        if AUTHORIZATION.contains(&name.as_ref()) || (method == Method::PUT && PUT_HINTS.contains(&name.as_ref())) {
             continue;
         }
         if SUBRESOURCES.contains(&name.as_ref()) {
@@ -58,7 +62,6 @@ pub(crate) fn check(method: &Method, target: Target, uri: &Uri) -> Result<(), Re
     };
     let row = ROWS.iter().find(|row| row.matches(method, target, subresource));
     let Some(row) = row else { return Err(no_row(method, target, subresource)) };
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
     for (name, value) in rest {
         if !row.parameters.contains(&name) && (!is_read || value.is_empty()) {
             return Err(unknown_parameter(name));
@@ -73,11 +76,12 @@ pub(crate) fn check(method: &Method, target: Target, uri: &Uri) -> Result<(), Re
 
 /// What a signature covers must have one reading: `s3s` takes a doubled parameter for an absent one.
 fn check_encoding(parameters: &[(Cow<'_, str>, &str)]) -> Result<(), Refusal> {
-    for (at, (name, value)) in parameters.iter().enumerate() {
+    let mut names = HashSet::with_capacity(parameters.len());
+    for (name, value) in parameters {
         if percent_decode_str(value).decode_utf8().is_err() || name.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidURI", "Couldn't parse the specified URI."));
         }
-        if parameters[..at].iter().any(|(earlier, _)| earlier == name) {
+        if !names.insert(name) {
             let message = "A query string parameter must not be given more than once.";
             return Err(Refusal::invalid_argument(message).detail("ArgumentName", printable(name)));
         }
@@ -247,9 +251,11 @@ const AUTHORIZATION: &[&str] = &[
     "X-Amz-SignedHeaders",
 ];
 
-/// What a presigner moves from headers into the URL and what changes nothing: which checksum a client would like to
-/// send. A presigned PUT of the JavaScript SDK has it.
-const UNSIGNED_HINTS: &[&str] = &["x-amz-sdk-checksum-algorithm"];
+/// Which checksum a client would like to send. A presigned PUT of the JavaScript SDK has it.
+const PUT_HINTS: &[&str] = &["x-amz-sdk-checksum-algorithm"];
+
+/// A presigned list with everything that it may have needs 20.
+const PARAMETERS_MAX: usize = 64;
 
 /// The names that stand for a subresource (AWS: "API Operations", all of Amazon S3 and S3 Express), whether we have it
 /// or not.

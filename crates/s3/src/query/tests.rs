@@ -93,3 +93,11 @@ fn methods_that_a_target_does_not_have_are_not_allowed() {
     assert_eq!(answer(&Method::DELETE, Target::Service, ""), "MethodNotAllowed");
     assert_eq!(answer(&Method::PATCH, Target::Object, ""), "MethodNotAllowed");
 }
+
+#[test]
+fn parameters_are_few() {
+    let many = |count: usize| (0..count).map(|at| format!("p{at}=1")).collect::<Vec<_>>().join("&");
+    assert_eq!(answer(&Method::GET, Target::Bucket, &many(64)), "ok");
+    assert_eq!(answer(&Method::GET, Target::Bucket, &many(65)), "InvalidArgument");
+    assert_eq!(answer(&Method::GET, Target::Bucket, &format!("{}&p7=2", many(63))), "InvalidArgument");
+}
