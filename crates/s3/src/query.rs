@@ -3,7 +3,8 @@
 //! `s3s` picks an operation by the parameters that it knows and ignores the rest, so that `DELETE /bucket?unknown`
 //! deletes the bucket. Here a request must match a row of [`ROWS`]: a subresource without a row is not implemented, and
 //! a write may have no parameter that its row does not name. A read may have further parameters with a value; without
-//! one they look like a subresource.
+//! one they look like a subresource. What begins with `x-amz-` is a header that a presigner moved into the query: it
+//! asks for something, and is refused unless it changes nothing.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -39,7 +40,7 @@ pub(crate) fn check(method: &Method, target: Target, uri: &Uri) -> Result<(), Re
     let mut rest = Vec::with_capacity(parameters.len());
     let mut subresources: Vec<&str> = Vec::new();
     for (name, value) in &parameters {
-        if AUTHORIZATION.contains(&name.as_ref()) || (method == Method::PUT && PUT_HINTS.contains(&name.as_ref())) {
+        if AUTHORIZATION.contains(&name.as_ref()) || is_hint(method, name) {
             continue;
         }
         if SUBRESOURCES.contains(&name.as_ref()) {
@@ -63,7 +64,7 @@ pub(crate) fn check(method: &Method, target: Target, uri: &Uri) -> Result<(), Re
     let row = ROWS.iter().find(|row| row.matches(method, target, subresource));
     let Some(row) = row else { return Err(no_row(method, target, subresource)) };
     for (name, value) in rest {
-        if !row.parameters.contains(&name) && (!is_read || value.is_empty()) {
+        if !row.parameters.contains(&name) && (!is_read || value.is_empty() || is_moved_header(name)) {
             return Err(unknown_parameter(name));
         }
         check_value(name, value)?;
@@ -87,6 +88,20 @@ fn check_encoding(parameters: &[(Cow<'_, str>, &str)]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What a presigner moves from headers into the URL and what changes nothing. Each spells it in its own case.
+fn is_hint(method: &Method, name: &str) -> bool {
+    let hints = match *method {
+        Method::GET | Method::HEAD => READ_HINTS,
+        Method::PUT => PUT_HINTS,
+        _ => &[],
+    };
+    hints.iter().any(|hint| hint.eq_ignore_ascii_case(name))
+}
+
+fn is_moved_header(name: &str) -> bool {
+    name.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"x-amz-"))
 }
 
 fn check_value(name: &str, value: &str) -> Result<(), Refusal> {
@@ -250,6 +265,9 @@ const AUTHORIZATION: &[&str] = &[
     "X-Amz-Signature",
     "X-Amz-SignedHeaders",
 ];
+
+/// Which checksums a client would like to have, who it is, and that it would pay.
+const READ_HINTS: &[&str] = &["x-amz-checksum-mode", "x-amz-request-payer", "x-amz-user-agent"];
 
 /// Which checksum a client would like to send. A presigned PUT of the JavaScript SDK has it.
 const PUT_HINTS: &[&str] = &["x-amz-sdk-checksum-algorithm"];

@@ -95,6 +95,29 @@ fn methods_that_a_target_does_not_have_are_not_allowed() {
 }
 
 #[test]
+fn a_header_that_was_moved_into_the_query_is_never_ignored() {
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+        for query in [
+            "x-amz-expected-bucket-owner=111122223333",
+            "X-Amz-Expected-Bucket-Owner=111122223333",
+            "x-amz-security-token=t",
+            "%78-amz-never-heard-of=1",
+            "x-amz-=1",
+        ] {
+            assert_eq!(answer(&method, Target::Object, query), "NotImplemented", "{method} {query}");
+            assert_eq!(answer(&method, Target::Bucket, query), "NotImplemented", "{method} {query}");
+        }
+    }
+    for query in ["x-amz-checksum-mode=ENABLED", "X-Amz-Checksum-Mode=ENABLED", "x-amz-user-agent=aws-sdk-js"] {
+        assert_eq!(answer(&Method::GET, Target::Object, query), "ok", "{query}");
+    }
+    for query in ["x-amz-sdk-checksum-algorithm=CRC32", "X-Amz-Sdk-Checksum-Algorithm=CRC32"] {
+        assert_eq!(answer(&Method::PUT, Target::Object, query), "ok", "{query}");
+    }
+    assert_eq!(answer(&Method::GET, Target::Object, "x-%C3%A4mz-a=1"), "ok");
+}
+
+#[test]
 fn parameters_are_few() {
     let many = |count: usize| (0..count).map(|at| format!("p{at}=1")).collect::<Vec<_>>().join("&");
     assert_eq!(answer(&Method::GET, Target::Bucket, &many(64)), "ok");
