@@ -1,8 +1,9 @@
 //! The ordered key-value engine: four calls, and what their failures mean.
 //!
 //! Nothing outside this folder knows which engine it is (docs/decisions/0002-engine.md). Besides the calls it adds what
-//! the engine lacks: a checksum on every value, panics on damaged pages turned into errors, and a way to open the
-//! engine again after a failed write while reads are answered with [`EngineError::Unavailable`].
+//! the engine lacks: a checksum on every value, panics on damaged pages turned into errors, failed syncs and unreadable
+//! pages taken for what they are, and a way to open the engine again after a failed write while reads are answered
+//! with [`EngineError::Unavailable`].
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +15,14 @@ use bytes::Bytes;
 mod checksum;
 mod file;
 mod tree;
+mod watched;
 
 #[cfg(test)]
 mod tests;
 
 use file::EngineFile;
 use tree::Tree;
+use watched::Unreadable;
 
 /// One change in a transaction.
 #[derive(Debug, Clone)]
@@ -141,19 +144,32 @@ impl Engine {
         self.with_tree(|tree| tree.apply(writes))
     }
 
-    /// Like [`Engine::apply`]; after a failed write it opens the engine again and looks what became of it. Only when
-    /// that fails too, which [`EngineError::Unavailable`] says, is the outcome unknown.
+    /// Like [`Engine::apply`]; after a failed write it opens the engine again and looks what became of it. When that
+    /// fails too, or when the changes are there but the device refused to sync them, the outcome is unknown, and the
+    /// error is [`EngineError::Unavailable`].
     pub(crate) fn apply_surely(&self, writes: &[Write]) -> Result<(), EngineError> {
         let Err(error) = self.apply(writes) else { return Ok(()) };
         tracing::error!(%error, "a transaction failed");
         if !self.failed.load(Ordering::Relaxed) {
             return Err(error);
         }
+        let synced = !self.sync_failed();
         let unknown = |error: EngineError| EngineError::Unavailable(error.to_string());
         self.reopen().map_err(unknown)?;
         // The transaction is atomic, so all of it is there or nothing.
-        let happened = self.holds(writes).map_err(unknown)?;
-        if happened { Ok(()) } else { Err(error) }
+        match self.holds(writes).map_err(unknown)? {
+            // Opening it again made whatever else is there durable, so what is missing now stays missing.
+            false => Err(error),
+            true if synced => Ok(()),
+            // What is read may be memory that the device never took: nobody may rely on it.
+            true => Err(EngineError::Unavailable("the device did not sync a transaction".into())),
+        }
+    }
+
+    /// Whether a sync failed since the engine was opened.
+    fn sync_failed(&self) -> bool {
+        let slot = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        slot.tree.as_ref().is_some_and(Tree::sync_failed)
     }
 
     /// Opens the engine again if a write or read of its file failed.
@@ -243,6 +259,9 @@ impl Engine {
 fn contained<T>(call: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     // Unwind safety: the engine guards its own state with poisoning locks, ours is not touched inside.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        if let Some(Unreadable { offset, error }) = panic.downcast_ref() {
+            return Err(EngineError::Damaged(format!("the records' file cannot be read at byte {offset}: {error}")));
+        }
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         Err(EngineError::Damaged(format!("the engine panicked: {text}")))

@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use redb::StorageBackend;
+use rustix::fs::Advice;
 
 #[derive(Debug)]
 pub(super) struct EngineFile {
@@ -22,6 +23,11 @@ impl EngineFile {
         if let Some(parent) = path.parent() {
             File::open(parent)?.sync_all()?;
         }
+        // After a failed sync memory holds what the device may not have, also in the process that comes after a killed
+        // one. What is not held is read from the device, so the engine's repair sees what is there. Pages still on
+        // their way to the device stay; their failure is reported to the next sync.
+        let all_of_it = None;
+        let _ = rustix::fs::fadvise(&file, 0, all_of_it, Advice::DontNeed);
         Ok(Self { file })
     }
 }

@@ -9,6 +9,9 @@ use redb::StorageBackend;
 
 use super::*;
 
+mod failed_sync;
+mod unreadable_page;
+
 /// A disk that forgets, when the power goes, any part of what was not synced.
 #[derive(Debug, Default)]
 struct Disk {

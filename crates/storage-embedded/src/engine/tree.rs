@@ -1,18 +1,24 @@
 //! redb behind the engine's calls: one table, one file.
+use std::sync::Arc;
+
 use bytes::Bytes;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
 
+use super::watched::{Health, Watched};
 use super::{EngineError, Write, checksum};
 use crate::keys;
 
 pub(super) struct Tree {
     database: Database,
+    health: Arc<Health>,
 }
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("canopic");
 
 impl Tree {
     pub(super) fn open(file: impl StorageBackend, cache_bytes: usize) -> Result<Self, EngineError> {
+        let health = Arc::new(Health::default());
+        let file = Watched::new(file, Arc::clone(&health));
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes);
         builder.set_repair_callback(|session| {
@@ -23,7 +29,13 @@ impl Tree {
         let transaction = database.begin_write().map_err(|error| engine_error(error.into()))?;
         transaction.open_table(TABLE).map_err(|error| engine_error(error.into()))?;
         transaction.commit().map_err(|error| engine_error(error.into()))?;
-        Ok(Self { database })
+        health.set_in_use(true);
+        Ok(Self { database, health })
+    }
+
+    /// Whether the device may lack what was written: a sync failed since the file was opened.
+    pub(super) fn sync_failed(&self) -> bool {
+        self.health.sync_failed()
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
@@ -90,6 +102,13 @@ impl Tree {
             Ok(transaction.commit()?)
         };
         checkpoint().map_err(engine_error)
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // Closing also reads. Not every caller of a drop catches what unwinds, and an error is enough here.
+        self.health.set_in_use(false);
     }
 }
 
