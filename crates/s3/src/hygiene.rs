@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn connection(secure: bool) -> Connection {
-        Connection { secure, peer: ([127, 0, 0, 1], 1).into() }
+        Connection { secure, tls: None, peer: ([127, 0, 0, 1], 1).into() }
     }
 
     fn code(headers: &HeaderMap, uri: &'static str, secure: bool) -> Option<(u16, String)> {

@@ -37,7 +37,7 @@ mod sse;
 mod target;
 
 pub use auth::CredentialStore;
-pub use connection::Connection;
+pub use connection::{Connection, TlsVersion};
 pub use exchange::RequestSummary;
 pub use gateway::{Gateway, GatewayConfig};
 pub use handlers::Handlers;

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn everything_is_escaped_and_nothing_invalid_is_left() {
-        let exchange = Exchange::new(Connection { secure: true, peer: ([127, 0, 0, 1], 1).into() });
+        let exchange = Exchange::new(Connection { secure: true, tls: None, peer: ([127, 0, 0, 1], 1).into() });
         exchange.set_resource("/b/<o>&%00".into());
         let refusal = Refusal::invalid_argument("a < b & \u{1} \"c\"").argument("x", "</Error>");
         let text = document(&refusal, &exchange);

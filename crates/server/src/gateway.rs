@@ -53,7 +53,8 @@ impl Answer for S3Answer {
     type Body = Body;
 
     async fn answer(&self, request: Request<ReceivedBody>, connection: Connection) -> Response<Body> {
-        let connection = s3::Connection { secure: connection.secure, peer: connection.peer };
+        let tls = connection.tls.and_then(tls_version);
+        let connection = s3::Connection { secure: connection.secure, tls, peer: connection.peer };
         let mut response = self.gateway.call(request.map(Body::http_body), connection).await;
         if let Some(summary) = response.extensions_mut().remove::<RequestSummary>() {
             response.extensions_mut().insert(RequestFacts {
@@ -65,6 +66,15 @@ impl Answer for S3Answer {
             });
         }
         response
+    }
+}
+
+/// Older versions are not spoken, and a newer one would have no number yet.
+fn tls_version(version: rustls::ProtocolVersion) -> Option<s3::TlsVersion> {
+    match version {
+        rustls::ProtocolVersion::TLSv1_2 => Some(s3::TlsVersion::V1_2),
+        rustls::ProtocolVersion::TLSv1_3 => Some(s3::TlsVersion::V1_3),
+        _ => None,
     }
 }
 

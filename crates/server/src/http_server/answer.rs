@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use rustls::ProtocolVersion;
 
 use super::body::ReceivedBody;
 
@@ -14,6 +15,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Connection {
     /// Whether nobody between could read it: TLS ends here or, as a trusted proxy says, at that proxy.
     pub secure: bool,
+    /// The version of TLS between the client and us; none when TLS ends at a proxy, or when there is none.
+    pub tls: Option<ProtocolVersion>,
     /// The other end of the socket.
     pub peer: SocketAddr,
 }

@@ -83,8 +83,15 @@ impl<A: Answer> Connections<A> {
             () = self.stop.cancelled() => return,
         };
         match handshake {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.serve_http2(stream, peer).await,
-            Ok(Ok(stream)) => self.serve_http1(stream, peer, Entrance::Tls).await,
+            Ok(Ok(stream)) => {
+                let session = stream.get_ref().1;
+                let entrance = Entrance::Tls(session.protocol_version());
+                if session.alpn_protocol() == Some(b"h2") {
+                    self.serve_http2(stream, peer, entrance).await;
+                } else {
+                    self.serve_http1(stream, peer, entrance).await;
+                }
+            }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
         }
@@ -108,7 +115,7 @@ impl<A: Answer> Connections<A> {
         self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake, None).await;
     }
 
-    async fn serve_http2<S>(&self, stream: S, peer: SocketAddr)
+    async fn serve_http2<S>(&self, stream: S, peer: SocketAddr, entrance: Entrance)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -126,9 +133,8 @@ impl<A: Answer> Connections<A> {
             .keep_alive_interval(self.limits.header_timeout)
             .keep_alive_timeout(self.limits.header_timeout);
         let (service, of_service) = (Arc::clone(&self.service), Arc::clone(&uptake));
-        let service = service_fn(move |request| {
-            Arc::clone(&service).serve(request, peer, Entrance::Tls, Arc::clone(&of_service))
-        });
+        let service =
+            service_fn(move |request| Arc::clone(&service).serve(request, peer, entrance, Arc::clone(&of_service)));
         // HTTP/1.1 has this in the time limit on the next header.
         let idle = Some(self.limits.header_timeout);
         self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake, idle).await;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use rustls::ProtocolVersion;
 
 use super::answer::{Answer, Connection};
 use super::body::{ReceivedBody, SentBody, Turn, Uptake};
@@ -18,8 +19,8 @@ use crate::config::Network;
 /// Which of the server's doors a request came through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Entrance {
-    /// TLS ends here.
-    Tls,
+    /// TLS ends here. The version is known once the handshake is done.
+    Tls(Option<ProtocolVersion>),
     /// Plain HTTP.
     Plain,
 }
@@ -44,8 +45,7 @@ impl<A: Answer> Service<A> {
         entrance: Entrance,
         uptake: Arc<Uptake>,
     ) -> Result<Response<SentBody<A::Body>>, Infallible> {
-        let secure = entrance == Entrance::Tls || self.trusted_proxy_says_https(&request, peer);
-        let connection = Connection { secure, peer };
+        let connection = self.connection(&request, peer, entrance);
         let turn = Turn::begin(uptake);
         let mut log = RequestLog::begin(&request, connection);
         let request = request.map(|body| ReceivedBody::new(body, log.received(), self.body_timeout));
@@ -54,8 +54,22 @@ impl<A: Answer> Service<A> {
         Ok(response.map(|body| SentBody::new(body, log, turn)))
     }
 
+    fn connection<B>(&self, request: &Request<B>, peer: SocketAddr, entrance: Entrance) -> Connection {
+        match entrance {
+            // A proxy's own connection says nothing of the client's.
+            Entrance::Tls(version) => {
+                Connection { secure: true, tls: version.filter(|_| !self.is_trusted_proxy(peer)), peer }
+            }
+            Entrance::Plain => Connection { secure: self.trusted_proxy_says_https(request, peer), tls: None, peer },
+        }
+    }
+
+    fn is_trusted_proxy(&self, peer: SocketAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
+    }
+
     fn trusted_proxy_says_https<B>(&self, request: &Request<B>, peer: SocketAddr) -> bool {
-        if !self.trusted_proxies.iter().any(|network| network.contains(peer.ip())) {
+        if !self.is_trusted_proxy(peer) {
             return false;
         }
         // A proxy that appends puts its own word last; whatever stands before comes from further away.
@@ -109,6 +123,20 @@ mod tests {
         assert!(says_https("[::ffff:10.1.2.3]:5", &["HTTPS"]));
         assert!(!says_https("192.0.2.1:5", &["https"]));
         assert!(!says_https("10.1.2.3:5", &[]));
+    }
+
+    #[test]
+    fn the_version_of_tls_is_the_clients_own_or_unknown() {
+        let request = Request::builder().header("x-forwarded-proto", "https").body(()).unwrap();
+        let of = |peer: &str, entrance| {
+            let connection = service().connection(&request, peer.parse().unwrap(), entrance);
+            (connection.secure, connection.tls)
+        };
+        let version = Some(ProtocolVersion::TLSv1_3);
+        assert_eq!(of("192.0.2.1:5", Entrance::Tls(version)), (true, version));
+        assert_eq!(of("10.1.2.3:5", Entrance::Tls(version)), (true, None));
+        assert_eq!(of("10.1.2.3:5", Entrance::Plain), (true, None));
+        assert_eq!(of("192.0.2.1:5", Entrance::Plain), (false, None));
     }
 
     #[test]

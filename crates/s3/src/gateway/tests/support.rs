@@ -276,7 +276,7 @@ impl World {
     }
 
     pub(super) async fn send_raw(&self, request: Request<Body>, secure: bool) -> Answer {
-        let connection = Connection { secure, peer: ([192, 0, 2, 1], 5000).into() };
+        let connection = Connection { secure, tls: None, peer: ([192, 0, 2, 1], 5000).into() };
         let response = self.gateway.call(request, connection).await;
         let (parts, body) = response.into_parts();
         let text =
