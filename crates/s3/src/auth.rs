@@ -25,6 +25,7 @@ use time::macros::format_description;
 use crate::body::Verifier;
 use crate::connection::Connection;
 use crate::error::of_fault;
+use crate::exchange::Signed;
 use crate::refusal::Refusal;
 
 pub(crate) use gatekeeper::Gatekeeper;
@@ -61,9 +62,9 @@ pub(crate) enum Claim {
     /// Nobody in particular.
     Anonymous,
     /// The holder of this secret, if `s3s` finds that the signature is right.
-    AccessKey { id: AccessKeyId, secret: Arc<SecretAccessKey>, principal: Principal },
+    AccessKey { id: AccessKeyId, secret: Arc<SecretAccessKey>, principal: Principal, signed: Signed },
     /// Proven already.
-    Token(Principal),
+    Token { principal: Principal, signed: Signed },
 }
 
 /// The claim of a request with who is to check its body.
@@ -91,11 +92,12 @@ pub(crate) async fn claim(
         Presented::Signed { by, scheme, in_query } => (by, scheme, in_query),
     };
     let sent = if in_query { None } else { Some(check_time(headers, now)?) };
+    let signed = Signed { scheme, in_query, at: presigned_at(uri, scheme, in_query) };
     match by {
         PresentedKey::Token(token) => {
             let principal = token_principal(store, &token, in_query, connection).await?;
             headers.remove(header::AUTHORIZATION);
-            Ok(Claimed { claim: Claim::Token(principal), verifier: Verifier::Token })
+            Ok(Claimed { claim: Claim::Token { principal, signed }, verifier: Verifier::Token })
         }
         PresentedKey::AccessKey(id) => {
             coverage::check(headers, uri, scheme, in_query, region)?;
@@ -111,7 +113,7 @@ pub(crate) async fn claim(
             if let (Verifier::HeaderV4, Some(sent)) = (&verifier, sent) {
                 date_for_s3s(headers, sent);
             }
-            Ok(Claimed { claim: Claim::AccessKey { id, secret, principal }, verifier })
+            Ok(Claimed { claim: Claim::AccessKey { id, secret, principal, signed }, verifier })
         }
     }
 }
@@ -147,6 +149,13 @@ fn check_time(headers: &HeaderMap, now: Timestamp) -> Result<Timestamp, Refusal>
     identity::check_skew(sent, now)
         .map_err(|error| Refusal::new(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", error.to_string()))?;
     Ok(sent)
+}
+
+/// When a presigned URL of version 4 was made. One that cannot be read is refused by `s3s`.
+fn presigned_at(uri: &Uri, scheme: SignatureScheme, in_query: bool) -> Option<Timestamp> {
+    let dated = in_query && scheme == SignatureScheme::V4;
+    let date = dated.then(|| coverage::query_parameter(uri, "X-Amz-Date"))?;
+    identity::request_time(Some(&date), None).ok()
 }
 
 /// `Date` may stand in for `x-amz-date`, in its own form (AWS: "Signature Version 4 for API requests", "Handling dates");

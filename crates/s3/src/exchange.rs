@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Extensions, HeaderMap, HeaderValue};
-use model::Principal;
+use identity::SignatureScheme;
+use model::{Principal, Timestamp};
 use operations::BodyError;
 use s3s::S3Error;
 
@@ -25,6 +26,16 @@ pub struct RequestSummary {
     pub encryption: Option<&'static str>,
 }
 
+/// How a request was signed, as it was read when its claim was; nothing reads the request a second time for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) scheme: SignatureScheme,
+    /// Whether it is a presigned URL.
+    pub(crate) in_query: bool,
+    /// When a presigned URL was made; version 2 does not say.
+    pub(crate) at: Option<Timestamp>,
+}
+
 /// What one request gathers on its way, shared by the gateway, the code that `s3s` calls back and the body's watchers.
 ///
 /// `s3s` passes nothing but headers and XML from a handler to its answer, and erases the types of body errors; both
@@ -33,7 +44,7 @@ pub(crate) struct Exchange {
     pub(crate) connection: Connection,
     request_id: String,
     host_id: String,
-    principal: OnceLock<Principal>,
+    proven: OnceLock<(Principal, Option<Signed>)>,
     body_length: OnceLock<u64>,
     body_fault: OnceLock<BodyError>,
     trailers: OnceLock<HeaderMap>,
@@ -55,7 +66,7 @@ impl Exchange {
             connection,
             request_id: hex::encode_upper(&random[..8]),
             host_id: STANDARD.encode(&random[8..]),
-            principal: OnceLock::new(),
+            proven: OnceLock::new(),
             body_length: OnceLock::new(),
             body_fault: OnceLock::new(),
             trailers: OnceLock::new(),
@@ -88,12 +99,17 @@ impl Exchange {
 
     /// Who the request was proven to come from. `None` until the signature has been checked.
     pub(crate) fn principal(&self) -> Option<&Principal> {
-        self.principal.get()
+        self.proven.get().map(|(principal, _)| principal)
+    }
+
+    /// How the request was signed. `None` until the signature has been checked, and for the anonymous.
+    pub(crate) fn signed(&self) -> Option<Signed> {
+        self.proven.get().and_then(|(_, signed)| *signed)
     }
 
     /// Called once the proof has been checked, and never before.
-    pub(crate) fn settle_principal(&self, principal: Principal) {
-        let _ = self.principal.set(principal);
+    pub(crate) fn settle(&self, principal: Principal, signed: Option<Signed>) {
+        let _ = self.proven.set((principal, signed));
     }
 
     /// The declared length of the plaintext body in bytes, whatever its framing.
@@ -121,6 +137,11 @@ impl Exchange {
 
     pub(crate) fn set_trailers(&self, trailers: HeaderMap) {
         let _ = self.trailers.set(trailers);
+    }
+
+    /// The name that `s3s` gives the operation.
+    pub(crate) fn operation(&self) -> Option<String> {
+        self.notes().operation.clone()
     }
 
     pub(crate) fn set_operation(&self, name: &str) {

@@ -112,7 +112,7 @@ fn check_signed_headers(
     Err(Refusal::access_denied(message).detail("HeadersNotSigned", unsigned.join(", ")))
 }
 
-fn query_parameter(uri: &Uri, name: &str) -> String {
+pub(super) fn query_parameter(uri: &Uri, name: &str) -> String {
     let pairs = uri.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut found = pairs.filter(|(n, _)| percent_decode_str(n).decode_utf8_lossy() == name);
     found.next().map(|(_, value)| percent_decode_str(value).decode_utf8_lossy().into_owned()).unwrap_or_default()

@@ -33,13 +33,15 @@ impl Gatekeeper {
 
     /// Settles who the request comes from.
     pub(crate) fn settle(&self, verified: Option<&Credentials>) -> Result<&Principal, S3Error> {
-        let principal = match (&*self.claim, verified) {
-            (Claim::Anonymous, None) => &Principal::Anonymous,
-            (Claim::Token(principal), None) => principal,
-            (Claim::AccessKey { id, principal, .. }, Some(by)) if by.access_key == id.as_str() => principal,
+        let (principal, signed) = match (&*self.claim, verified) {
+            (Claim::Anonymous, None) => (&Principal::Anonymous, None),
+            (Claim::Token { principal, signed }, None) => (principal, Some(*signed)),
+            (Claim::AccessKey { id, principal, signed, .. }, Some(by)) if by.access_key == id.as_str() => {
+                (principal, Some(*signed))
+            }
             _ => return Err(self.exchange.refuse(Refusal::access_denied("Access Denied"))),
         };
-        self.exchange.settle_principal(principal.clone());
+        self.exchange.settle(principal.clone(), signed);
         Ok(principal)
     }
 }
@@ -68,17 +70,21 @@ impl S3Access for Gatekeeper {
 mod tests {
     use super::*;
     use crate::connection::Connection;
+    use crate::exchange::Signed;
 
     fn gatekeeper(claim: Claim) -> Gatekeeper {
-        let connection = Connection { secure: true, peer: ([127, 0, 0, 1], 1).into() };
+        let connection = Connection { secure: true, tls: None, peer: ([127, 0, 0, 1], 1).into() };
         Gatekeeper::new(claim, Exchange::new(connection))
     }
+
+    const SIGNED: Signed = Signed { scheme: identity::SignatureScheme::V4, in_query: true, at: None };
 
     fn pair() -> Claim {
         Claim::AccessKey {
             id: identity::AccessKeyId::parse("AKIDALICE").unwrap(),
             secret: Arc::new(identity::SecretAccessKey::parse("a secret-of-alice".replace(' ', "-").as_str()).unwrap()),
             principal: Principal::from_arn("arn:aws:iam::111122223333:user/alice").unwrap(),
+            signed: SIGNED,
         }
     }
 
@@ -92,11 +98,11 @@ mod tests {
             (pair(), None),
             (pair(), Some(verified("AKIDMALLORY"))),
             (Claim::Anonymous, Some(verified("AKIDALICE"))),
-            (Claim::Token(Principal::Anonymous), Some(verified("AKIDALICE"))),
+            (Claim::Token { principal: Principal::Anonymous, signed: SIGNED }, Some(verified("AKIDALICE"))),
         ] {
             let gatekeeper = gatekeeper(claim);
             assert!(gatekeeper.settle(verified.as_ref()).is_err());
-            assert!(gatekeeper.exchange.principal().is_none());
+            assert!(gatekeeper.exchange.principal().is_none() && gatekeeper.exchange.signed().is_none());
         }
     }
 
@@ -108,6 +114,7 @@ mod tests {
             gatekeeper.exchange.principal(),
             Principal::from_arn("arn:aws:iam::111122223333:user/alice").as_ref()
         );
+        assert_eq!(gatekeeper.exchange.signed(), Some(SIGNED));
     }
 
     #[tokio::test]

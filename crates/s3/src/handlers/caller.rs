@@ -1,38 +1,17 @@
-//! Who asks, and what a policy may know of the request (AWS: "Condition keys for Amazon S3").
+//! Who asks, and what the caller may do.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri, header};
 use model::Principal;
 use operations::{Caller, EncryptionMode, Granted, UploadFacts};
-use percent_encoding::percent_decode_str;
-use policy::{Action, Context};
+use policy::Action;
 use s3s::{S3Request, S3Result};
 
 use super::Handlers;
-use super::answer::iso_date;
 use super::bucket_owner::ExpectedOwner;
 use super::error::s3;
 use super::names::{bucket_name, object_key};
 use crate::exchange::Exchange;
-use crate::query::pairs;
-
-/// Request headers that policies may look at, by the same name behind `s3:`.
-const HEADER_KEYS: [&str; 10] = [
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-acl",
-    "x-amz-copy-source",
-    "x-amz-metadata-directive",
-    "x-amz-storage-class",
-    "x-amz-content-sha256",
-    "x-amz-website-redirect-location",
-    "x-amz-object-ownership",
-];
-
-/// Query parameters that policies may look at.
-const QUERY_KEYS: [&str; 3] = ["prefix", "delimiter", "max-keys"];
 
 /// A request about to be judged.
 pub(super) struct Asking<'a> {
@@ -57,54 +36,6 @@ impl Handlers {
             handlers: self,
         })
     }
-
-    fn context(&self, exchange: &Exchange, headers: &HeaderMap, uri: &Uri) -> Context {
-        let mut context = Context::new();
-        let connection = &exchange.connection;
-        let now = self.clock().now();
-        context
-            .set("aws:SecureTransport", if connection.secure { "true" } else { "false" })
-            .set("aws:SourceIp", connection.peer.ip().to_canonical().to_string())
-            .set("aws:RequestedRegion", self.region().to_owned())
-            .set("aws:CurrentTime", iso_date(now))
-            .set("aws:EpochTime", now.as_secs().to_string());
-        for (name, policy_name) in [(header::USER_AGENT, "aws:UserAgent"), (header::REFERER, "aws:Referer")] {
-            if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
-                context.set(policy_name, value.to_owned());
-            }
-        }
-        for name in HEADER_KEYS {
-            if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
-                context.set(format!("s3:{name}"), value.to_owned());
-            }
-        }
-        set_query_keys(&mut context, uri);
-        if *exchange.principal().unwrap_or(&Principal::Anonymous) != Principal::Anonymous {
-            set_authentication_keys(&mut context, headers, uri);
-        }
-        context
-    }
-}
-
-/// Names are decoded as s3s decodes them: a policy must see the prefix that will be listed, however it was spelled.
-fn set_query_keys(context: &mut Context, uri: &Uri) {
-    for (name, value) in pairs(uri) {
-        if QUERY_KEYS.contains(&name.as_ref()) {
-            let value = value.replace('+', " ");
-            context.set(format!("s3:{name}"), percent_decode_str(&value).decode_utf8_lossy().into_owned());
-        }
-    }
-}
-
-/// AWS: "Amazon S3 Signature Version 4 authentication specific policy keys".
-fn set_authentication_keys(context: &mut Context, headers: &HeaderMap, uri: &Uri) {
-    let query = uri.query().unwrap_or_default();
-    let in_query = query.contains("X-Amz-Signature=") || query.contains("Signature=");
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let version_4 = authorization.starts_with("AWS4-") || query.contains("X-Amz-Signature=");
-    context
-        .set("s3:authType", if in_query { "REST-QUERY-STRING" } else { "REST-HEADER" })
-        .set("s3:signatureversion", if version_4 { "AWS4-HMAC-SHA256" } else { "AWS" });
 }
 
 impl Asking<'_> {
@@ -161,18 +92,4 @@ fn owned_as_expected(granted: Granted, expected: &ExpectedOwner) -> S3Result<Gra
         expected.check(&bucket.owner)?;
     }
     Ok(granted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_sees_a_parameter_however_its_name_is_spelled() {
-        for uri in ["/b?prefix=a%2Fb+c", "/b?%70refix=a%2Fb%20c", "/b?prefi%78=a/b+c"] {
-            let mut context = Context::new();
-            set_query_keys(&mut context, &Uri::from_static(uri));
-            assert_eq!(context.get("s3:prefix").map(|values| values[0].as_ref()), Some("a/b c"), "{uri}");
-        }
-    }
 }

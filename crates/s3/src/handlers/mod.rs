@@ -6,6 +6,7 @@ mod body;
 mod bucket_owner;
 mod caller;
 mod conditions;
+mod context;
 mod error;
 mod keys;
 mod metadata;
