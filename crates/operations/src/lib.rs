@@ -37,6 +37,7 @@ mod seal_body;
 mod upload_part;
 mod uploads;
 mod users;
+mod walk;
 
 pub use assemble::{Operations, Ports};
 pub use authorize::{AuthorizeError, Authorizer, Caller, Granted};

@@ -1,12 +1,11 @@
 use model::{Timestamp, UploadId};
 use policy::Action;
-use storage::{Scan, Start};
 
 use crate::authorize::Granted;
 use crate::error::{Fault, StoredDataDamaged};
-use crate::list_objects::{is_behind, successor};
 use crate::records::{UploadRecord, tables};
 use crate::uploads::Uploads;
+use crate::walk::{Line, Route, Walk};
 
 /// A question for a page of uploads.
 #[derive(Debug, Clone, Default)]
@@ -48,75 +47,41 @@ pub struct UploadsPage {
 impl Uploads {
     /// A page of the uploads of a bucket that are in progress.
     ///
+    /// A common prefix is stepped over, so that a page costs what it shows.
+    ///
     /// # Errors
     /// When our side fails.
     pub async fn list(&self, granted: &Granted, list: &ListUploads) -> Result<UploadsPage, Fault> {
         let bucket = granted.bucket(Action::ListBucketMultipartUploads)?;
+        let route = Route {
+            scope: bucket.scope(),
+            table: tables::UPLOADS,
+            prefix: &list.prefix,
+            delimiter: &list.delimiter,
+            after: &list.after,
+            after_suffix: list.after_upload.as_ref().map(|upload| upload.as_bytes().as_slice()),
+            limit: list.limit,
+        };
+        let mut walk = Walk::new(self.records(), route);
         let mut page = UploadsPage::default();
-        if list.limit == 0 || is_behind(&list.after, &list.prefix) {
-            return Ok(page);
-        }
-        let mut start = first_start(list);
-        loop {
-            let scan = Scan {
-                scope: bucket.scope(),
-                table: tables::UPLOADS,
-                start,
-                end: successor(list.prefix.as_bytes()),
-                limit: PAGE,
-            };
-            let entries = self.records().scan(scan).await?;
-            for entry in &entries {
-                let damaged = StoredDataDamaged("an upload's name");
-                let object = std::str::from_utf8(&entry.partition).map_err(|_| damaged.clone())?;
-                let upload = entry.suffix.as_slice().try_into().map(UploadId::from_bytes).map_err(|_| damaged)?;
-                let prefix = common_prefix(object, list);
-                if prefix.is_some() && page.common_prefixes.last().map(String::as_str) == prefix {
-                    continue;
-                }
-                if page.uploads.len() + page.common_prefixes.len() == list.limit {
-                    page.next = last_of(&page);
-                    return Ok(page);
-                }
-                match prefix {
-                    Some(prefix) => page.common_prefixes.push(prefix.to_owned()),
-                    None => {
-                        let payload = self.records().open_entry(bucket.scope(), tables::UPLOADS, entry)?;
-                        let begun = UploadRecord::decode(payload)?.begun;
-                        page.uploads.push(UploadEntry { object: object.to_owned(), upload, begun });
-                    }
+        while let Some(line) = walk.next().await? {
+            if page.uploads.len() + page.common_prefixes.len() == list.limit {
+                page.next = last_of(&page);
+                break;
+            }
+            match line {
+                Line::CommonPrefix(prefix) => page.common_prefixes.push(prefix),
+                Line::Record(object, entry) => {
+                    let upload = entry.suffix.as_slice().try_into().map(UploadId::from_bytes);
+                    let upload = upload.map_err(|_| StoredDataDamaged("an upload's name"))?;
+                    let record = self.records().open_entry(bucket.scope(), tables::UPLOADS, &entry)?;
+                    let begun = UploadRecord::decode(record)?.begun;
+                    page.uploads.push(UploadEntry { object, upload, begun });
                 }
             }
-            match entries.last() {
-                Some(last) if entries.len() == PAGE => {
-                    start = Start::AfterRecord(last.partition.clone(), last.suffix.clone());
-                }
-                _ => return Ok(page),
-            }
         }
+        Ok(page)
     }
-}
-
-fn first_start(list: &ListUploads) -> Start {
-    if list.after.as_bytes() < list.prefix.as_bytes() || list.after.is_empty() {
-        return Start::AtPartition(list.prefix.clone().into_bytes());
-    }
-    let after = list.after.clone().into_bytes();
-    match list.after_upload {
-        Some(upload) => Start::AfterRecord(after, upload.as_bytes().to_vec()),
-        None => match common_prefix(&list.after, list) == Some(list.after.as_str()) {
-            true => Start::AtPartition(successor(&after).unwrap_or(after)),
-            false => Start::AfterPartition(after),
-        },
-    }
-}
-
-fn common_prefix<'a>(object: &'a str, list: &ListUploads) -> Option<&'a str> {
-    if list.delimiter.is_empty() {
-        return None;
-    }
-    let at = object.get(list.prefix.len()..)?.find(&list.delimiter)?;
-    object.get(..list.prefix.len() + at + list.delimiter.len())
 }
 
 fn last_of(page: &UploadsPage) -> Option<(String, Option<UploadId>)> {
@@ -128,5 +93,3 @@ fn last_of(page: &UploadsPage) -> Option<(String, Option<UploadId>)> {
         (None, prefix) => prefix,
     }
 }
-
-const PAGE: usize = 1000;

@@ -13,6 +13,7 @@ mod damage;
 mod faults;
 mod get_object;
 mod list_objects;
+mod listing_cost;
 mod multipart;
 mod put_object;
 mod races;

@@ -1,6 +1,7 @@
 //! A whole site over the reference store, and short words for what clients do with it.
 
 mod bodies;
+mod counting;
 mod dawdling;
 mod random;
 
@@ -23,6 +24,7 @@ use storage::{Blobs, Metadata};
 use zeroize::Zeroizing;
 
 pub(crate) use bodies::{body, body_in, broken_body, endless_body, with_checksum, with_md5};
+pub(crate) use counting::{Counting, Counts};
 pub(crate) use dawdling::Dawdling;
 pub(crate) use random::{Random, pattern};
 
@@ -78,6 +80,13 @@ impl Site {
         let metadata = Arc::new(Dawdling::new(store.clone(), random.clone()));
         let blobs = Arc::new(Dawdling::new(store.clone(), random));
         Self::over(store, Faults::default(), metadata, blobs).await
+    }
+
+    /// A site, and what is asked of its records.
+    pub(crate) async fn counting() -> (Self, Arc<Counts>) {
+        let (inner, counts) = (MemoryStore::new(), Arc::<Counts>::default());
+        let metadata = Arc::new(Counting { inner: inner.clone(), counts: counts.clone() });
+        (Self::over(inner.clone(), Faults::default(), metadata, Arc::new(inner)).await, counts)
     }
 
     pub(crate) async fn over(
