@@ -11,8 +11,8 @@ use storage::{Batch, CommitError, Partition, Precondition, RetireError, Scan, Sc
 use crate::authorize::Granted;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, NotCovered, TooMuchContention};
+use crate::leftovers::purge_uploads;
 use crate::records::{BucketRecord, CannedAcl, Records, as_read, sole, system, tables};
-use crate::uploads::purge_uploads;
 
 /// A bucket as the operations see it.
 #[derive(Debug)]

@@ -3,8 +3,9 @@ use storage::Batch;
 
 use crate::authorize::Granted;
 use crate::error::{Fault, NoSuchBucket};
-use crate::objects::{ATTEMPTS, Objects, ReplaceError, contention, remove_body};
-use crate::records::{as_read, sole, tables};
+use crate::objects::{ATTEMPTS, Objects, ReplaceError, contention};
+use crate::records::{sole, tables};
+use crate::replaced::Replaced;
 
 /// Why an object was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +19,7 @@ pub enum DeleteObjectError {
 }
 
 impl Objects {
-    /// Deletes an object; there need not be one. No key is needed.
+    /// Deletes an object; there need not be one. No key is needed, and none of its records need be whole.
     ///
     /// # Errors
     /// [`DeleteObjectError`] when it could not be deleted.
@@ -27,13 +28,13 @@ impl Objects {
         let partition = bucket.partition(object);
         let head = sole(tables::OBJECTS);
         for _ in 0..ATTEMPTS {
-            let Some(current) = self.current(&partition).await? else { return Ok(()) };
-            let mut batch = Batch {
-                preconditions: vec![as_read(head.clone(), Some(&current.stored))],
-                delete: vec![head.clone()],
-                ..Batch::default()
-            };
-            remove_body(&self.records, &partition, &current.record, &mut batch).await?;
+            let replaced = self.replaced(&partition).await?;
+            if matches!(replaced, Replaced::Nothing) {
+                return Ok(());
+            }
+            let mut batch =
+                Batch { preconditions: vec![replaced.unchanged()], delete: vec![head.clone()], ..Batch::default() };
+            replaced.remove_body(&self.records, &partition, &mut batch).await?;
             match self.commit(bucket, &partition, batch).await {
                 Ok(()) => return Ok(()),
                 Err(ReplaceError::Conflict) => {}

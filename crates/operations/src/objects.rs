@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use envelope::{DigestSealer, ObjectIdentity, StoreKey};
 use kms::KeyService;
 use model::ObjectKey;
-use storage::{Batch, Blobs, CommitError, Partition};
+use storage::{Batch, Blobs, CommitError, Partition, RecordKey};
 
 use crate::buckets::Bucket;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, TooMuchContention};
-use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, sole, tables};
+use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, sole, tables, tell_of_damage};
 
 /// Put, get, head, delete, copy and list objects.
 #[derive(Clone)]
@@ -84,16 +85,33 @@ pub(crate) async fn remove_body(
         BodyPlace::Blob(_, blob) => batch.unlink.push(*blob),
         BodyPlace::Parts => {
             let parts_key = ObjectRecord::parts_key(record.version);
-            match records.get(partition, &parts_key).await {
-                Ok(Some(stored)) => batch.unlink.extend(PartsRecord::decode(stored.payload())?.blobs),
-                // Replaced or deleted meanwhile: the commit will conflict and the caller looks again.
-                Ok(None) => {}
-                Err(error) => return Err(error),
+            // Without one it was replaced or deleted meanwhile: the commit will conflict and the caller looks again.
+            if let Some(raw) = records.get_raw(partition, &parts_key).await? {
+                remove_parts(records, partition, parts_key, raw, batch);
             }
-            batch.delete.push(parts_key);
         }
     }
     Ok(())
+}
+
+/// Adds to `batch` all that goes with a list of parts. Of a damaged one only itself: which blobs it named is lost.
+pub(crate) fn remove_parts(
+    records: &Records,
+    partition: &Partition,
+    parts_key: RecordKey,
+    raw: Bytes,
+    batch: &mut Batch,
+) {
+    let parts = records.check(partition, &parts_key, raw).and_then(|stored| PartsRecord::decode(stored.payload()));
+    match parts {
+        Ok(parts) => batch.unlink.extend(parts.blobs),
+        Err(error) => tell_of_damage(
+            partition,
+            &error,
+            "a damaged list of parts is removed; the bytes of its parts stay in the store without a name",
+        ),
+    }
+    batch.delete.push(parts_key);
 }
 
 /// What the data key of a version is bound to.

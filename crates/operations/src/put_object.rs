@@ -10,8 +10,8 @@ use crate::checksum::{Digests, StoredChecksum};
 use crate::conditions::{WriteConditions, WriteUnmet};
 use crate::encryption::{EncryptionMode, WriteEncryption, new_object};
 use crate::error::{Fault, NoSuchBucket, NoSuchKey, PreconditionFailed};
-use crate::objects::{ATTEMPTS, Current, Objects, ReplaceError, contention, identity, remove_body};
-use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, StoredETag, as_read, sole, tables};
+use crate::objects::{ATTEMPTS, Current, Objects, ReplaceError, contention, identity};
+use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, StoredETag, sole, tables};
 use crate::seal_body::{SealPlan, SealedBody, SealedPlace, seal_body};
 use model::ObjectKey;
 
@@ -129,7 +129,7 @@ impl Objects {
             acl: put.acl,
             etag: match mode {
                 EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-                EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(bucket), version.as_bytes(), &etag),
+                EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(bucket), &etag),
             },
             wrapped,
             sealed_metadata: unlocked.seal_metadata(&metadata.encode()),
@@ -176,11 +176,11 @@ impl Objects {
     pub(crate) fn open_etag(&self, bucket: &Bucket, record: &ObjectRecord) -> Result<ETag, Fault> {
         match &record.etag {
             StoredETag::Opaque(etag) => Ok(etag.clone()),
-            sealed @ StoredETag::Sealed { .. } => sealed.open(&self.digest_sealer(bucket), record.version.as_bytes()),
+            sealed @ StoredETag::Sealed { .. } => sealed.open(&self.digest_sealer(bucket)),
         }
     }
 
-    /// Replaces whatever is current, atomically, and lets go of its bytes.
+    /// Replaces whatever is current, even if it is damaged, atomically, and lets go of its bytes.
     pub(crate) async fn make_current(
         &self,
         bucket: &Bucket,
@@ -192,16 +192,13 @@ impl Objects {
         let head = sole(tables::OBJECTS);
         let put = self.records.put(&partition, head.clone(), new.record.encode());
         for _ in 0..ATTEMPTS {
-            let current = self.current(&partition).await?;
-            self.conditions_hold(bucket, object, current.as_ref(), conditions)?;
-            let mut batch = Batch {
-                preconditions: vec![as_read(head.clone(), current.as_ref().map(|c| &c.stored))],
-                put: vec![put.clone()],
-                ..Batch::default()
-            };
-            if let Some(current) = &current {
-                remove_body(&self.records, &partition, &current.record, &mut batch).await?;
+            let replaced = self.replaced(&partition).await?;
+            if !conditions.is_empty() {
+                self.conditions_hold(bucket, object, replaced.judged()?, conditions)?;
             }
+            let mut batch =
+                Batch { preconditions: vec![replaced.unchanged()], put: vec![put.clone()], ..Batch::default() };
+            replaced.remove_body(&self.records, &partition, &mut batch).await?;
             if let Some(inline) = &new.inline {
                 batch.put.push((ObjectRecord::inline_key(new.record.version), inline.clone()));
             }

@@ -7,15 +7,16 @@ use envelope::{CustomerKey, DigestSealer, StoreKey, UnlockedObject};
 use kms::KeyService;
 use model::{ObjectKey, UploadId};
 use policy::Action;
-use storage::{Batch, Blobs, CommitError, Entry, Partition, Precondition, Scan, Scope, Start, Table};
+use storage::{Batch, Blobs, Entry, Partition, Precondition, RecordKey, Scan, Start};
 
 use crate::authorize::Granted;
-use crate::buckets::{Bucket, Buckets};
+use crate::buckets::Bucket;
 use crate::clock::Clock;
 use crate::encryption::{EncryptionMode, RequestedEncryption, UnlockError, mode_of, unlock};
 use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchBucket, NoSuchUpload};
+use crate::leftovers::remove_leftover;
 use crate::objects::{ATTEMPTS, Objects, ReplaceError, commit, contention, identity};
-use crate::records::{PartRecord, Records, Stored, UploadRecord, as_read, tables};
+use crate::records::{PartRecord, Records, Stored, UploadRecord, tables};
 
 /// Begin, feed, look at, complete and abort multipart uploads.
 #[derive(Clone)]
@@ -130,7 +131,7 @@ impl Uploads {
     ) -> Result<Vec<(Stored, PartRecord)>, Fault> {
         let mut parts = Vec::new();
         for entry in part_entries(self.records(), partition, upload, None, usize::MAX).await? {
-            let record_key = storage::RecordKey::new(tables::UPLOADED_PARTS, entry.suffix.clone());
+            let record_key = RecordKey::new(tables::UPLOADED_PARTS, entry.suffix.clone());
             let stored = self.records().check(partition, &record_key, entry.value)?;
             let record = PartRecord::decode(stored.payload())?;
             parts.push((stored, record));
@@ -138,7 +139,7 @@ impl Uploads {
         Ok(parts)
     }
 
-    /// Ends an upload without an object.
+    /// Ends an upload without an object. None of its records need be whole.
     ///
     /// # Errors
     /// [`AbortError::NoSuchUpload`] when there is none.
@@ -147,17 +148,14 @@ impl Uploads {
         let partition = bucket.partition(object);
         let upload_key = UploadRecord::record_key(upload);
         for _ in 0..ATTEMPTS {
-            let current = self.current(&partition, upload).await?.ok_or(NoSuchUpload)?;
+            let raw = self.records().get_raw(&partition, &upload_key).await?.ok_or(NoSuchUpload)?;
             let mut batch = Batch {
-                preconditions: vec![as_read(upload_key.clone(), Some(&current.stored))],
+                preconditions: vec![Precondition::Unchanged(upload_key.clone(), raw)],
                 delete: vec![upload_key.clone()],
                 ..Batch::default()
             };
-            for (stored, part) in self.parts(&partition, upload).await? {
-                let part_key = PartRecord::record_key(upload, part.entry.number);
-                batch.preconditions.push(as_read(part_key.clone(), Some(&stored)));
-                batch.delete.push(part_key);
-                batch.unlink.push(part.blob);
+            for entry in part_entries(self.records(), &partition, upload, None, usize::MAX).await? {
+                remove_leftover(self.records(), partition.scope, tables::UPLOADED_PARTS, &entry, &mut batch);
             }
             match commit(self.records(), bucket, &partition, batch).await {
                 Ok(()) => {
@@ -178,67 +176,13 @@ impl Uploads {
     /// The upload has ended whether or not this succeeds, so a failure is not told: a part that stays costs space until
     /// its bucket is deleted, and an error would make a client repeat what is done.
     pub(crate) async fn forget_late_parts(&self, bucket: &Bucket, partition: &Partition, upload: UploadId) {
-        let Ok(late) = self.parts(partition, upload).await else { return };
-        for (stored, part) in late {
-            let part_key = PartRecord::record_key(upload, part.entry.number);
-            let batch = Batch {
-                // The bucket's deletion may be at it too: a blob must not be let go twice.
-                preconditions: vec![as_read(part_key.clone(), Some(&stored))],
-                delete: vec![part_key],
-                unlink: vec![part.blob],
-                ..Batch::default()
-            };
+        let late = part_entries(self.records(), partition, upload, None, usize::MAX).await;
+        for entry in late.unwrap_or_default() {
+            let mut batch = Batch::default();
+            remove_leftover(self.records(), partition.scope, tables::UPLOADED_PARTS, &entry, &mut batch);
             if let Err(ReplaceError::Fault(_)) = commit(self.records(), bucket, partition, batch).await {
                 return;
             }
-        }
-    }
-}
-
-impl Uploads {
-    /// Removes what a crash may have left of ended uploads: parts that were stored between the last look at their
-    /// upload and its end. A part's commit demands the upload's record, so a part without one can never be used.
-    ///
-    /// # Errors
-    /// When our side fails; calling again goes on.
-    pub async fn sweep(&self, buckets: &Buckets) -> Result<(), Fault> {
-        for scope in buckets.scopes().await? {
-            let mut start = Start::AtPartition(Vec::new());
-            loop {
-                let scan = Scan { scope, table: tables::UPLOADED_PARTS, start, end: None, limit: PAGE };
-                let entries = self.records().scan(scan).await?;
-                for entry in &entries {
-                    self.sweep_part(scope, entry).await?;
-                }
-                match entries.last() {
-                    Some(last) if entries.len() == PAGE => {
-                        start = Start::AfterRecord(last.partition.clone(), last.suffix.clone());
-                    }
-                    _ => break,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn sweep_part(&self, scope: Scope, entry: &Entry) -> Result<(), Fault> {
-        let partition = Partition::new(scope, entry.partition.clone());
-        let upload = entry.suffix.get(..16).and_then(|id| id.try_into().ok()).map(UploadId::from_bytes);
-        let upload = upload.ok_or(crate::error::StoredDataDamaged("the name of a part"))?;
-        if self.records().get_raw(&partition, &UploadRecord::record_key(upload)).await?.is_some() {
-            return Ok(());
-        }
-        let record = PartRecord::decode(self.records().open_entry(scope, tables::UPLOADED_PARTS, entry)?)?;
-        let part_key = storage::RecordKey::new(tables::UPLOADED_PARTS, entry.suffix.clone());
-        let batch = Batch {
-            preconditions: vec![storage::Precondition::Unchanged(part_key.clone(), entry.value.clone())],
-            delete: vec![part_key],
-            unlink: vec![record.blob],
-            ..Batch::default()
-        };
-        match self.records().metadata().commit(&partition, batch).await {
-            Ok(()) | Err(CommitError::Conflict(_) | CommitError::Retired(_)) => Ok(()),
-            Err(CommitError::Store(error)) => Err(error.into()),
         }
     }
 }
@@ -275,36 +219,6 @@ pub(crate) async fn part_entries(
         }
     }
     Ok(found)
-}
-
-/// Removes every upload and part of a retired scope.
-pub(crate) async fn purge_uploads(records: &Records, scope: Scope) -> Result<(), Fault> {
-    purge_table(records, scope, tables::UPLOADS).await?;
-    purge_table(records, scope, tables::UPLOADED_PARTS).await
-}
-
-async fn purge_table(records: &Records, scope: Scope, table: Table) -> Result<(), Fault> {
-    loop {
-        let scan = Scan { scope, table, start: Start::AtPartition(Vec::new()), end: None, limit: PAGE };
-        let entries = records.scan(scan).await?;
-        for entry in &entries {
-            let record_key = storage::RecordKey::new(table, entry.suffix.clone());
-            // Another deletion may be at it too: a blob must not be let go twice.
-            let unchanged = Precondition::Unchanged(record_key.clone(), entry.value.clone());
-            let mut batch = Batch { preconditions: vec![unchanged], delete: vec![record_key], ..Batch::default() };
-            if table == tables::UPLOADED_PARTS {
-                batch.unlink.push(PartRecord::decode(records.open_entry(scope, table, entry)?)?.blob);
-            }
-            let partition = Partition::new(scope, entry.partition.clone());
-            match records.metadata().commit(&partition, batch).await {
-                Ok(()) | Err(CommitError::Conflict(_) | CommitError::Retired(_)) => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
-            }
-        }
-        if entries.len() < PAGE {
-            return Ok(());
-        }
-    }
 }
 
 const PAGE: usize = 1000;

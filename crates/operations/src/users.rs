@@ -7,7 +7,7 @@ use bytes::Bytes;
 use envelope::{SecretSealer, StoreKey};
 use identity::{AccessKeyId, SecretAccessKey, Token, TokenDigest};
 use model::{AccountId, Principal, Timestamp, UserName};
-use storage::{Batch, CommitError, Entry, Partition, Scan, Scope, Start, Table};
+use storage::{Batch, CommitError, Entry, Partition, Scope, Table};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -360,20 +360,12 @@ impl Users {
     }
 
     async fn all(&self, table: Table) -> Result<Vec<Entry>, Fault> {
-        let mut found: Vec<Entry> = Vec::new();
-        loop {
-            let start = match found.last() {
-                None => Start::AtPartition(Vec::new()),
-                Some(last) => Start::AfterPartition(last.partition.clone()),
-            };
-            let scan = Scan { scope: Scope::SYSTEM, table, start, end: None, limit: PAGE };
-            let entries = self.records.scan(scan).await?;
-            let more = entries.len() == PAGE;
+        let mut found = Vec::new();
+        let mut pages = self.records.pages(Scope::SYSTEM, table);
+        while let Some(entries) = pages.next().await? {
             found.extend(entries);
-            if !more {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 
     fn remember(&self, id: &str, opened_key: OpenedAccessKey) {
@@ -413,6 +405,5 @@ fn user_name(entry: &Entry) -> Result<UserName, Fault> {
 }
 
 const ATTEMPTS: u32 = 8;
-const PAGE: usize = 1000;
 /// More live access keys than this are opened anew now and then.
 const OPENED_MAX: usize = 10_000;

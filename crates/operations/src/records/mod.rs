@@ -18,7 +18,7 @@ pub use metadata::ObjectMetadata;
 pub(crate) use access_key::AccessKeyRecord;
 pub(crate) use bucket::BucketRecord;
 pub(crate) use object::{BodyPlace, ObjectRecord, PartsRecord, StoredETag};
-pub(crate) use store::{Records, Stored, as_read};
+pub(crate) use store::{Records, Stored, as_read, tell_of_damage};
 pub(crate) use token::TokenRecord;
 pub(crate) use upload::{PartChecksum, PartRecord, UploadRecord};
 pub(crate) use user::{InstallationRecord, UserRecord};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use envelope::{RecordAuthenticator, RecordPlace};
-use storage::{Entry, Metadata, Partition, Precondition, RecordKey, Scan, Table};
+use storage::{Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
 use crate::error::Fault;
 
@@ -75,17 +75,49 @@ impl Records {
         Ok(self.metadata.scan(scan).await?)
     }
 
+    /// All records of a table in a scope, a page at a time.
+    pub(crate) const fn pages(&self, scope: Scope, table: Table) -> Pages<'_> {
+        Pages { records: self, scope, table, start: Some(Start::AtPartition(Vec::new())) }
+    }
+
     /// The authenticated payload of a scanned entry.
-    pub(crate) fn open_entry<'a>(
-        &self,
-        scope: storage::Scope,
-        table: Table,
-        entry: &'a Entry,
-    ) -> Result<&'a [u8], Fault> {
+    pub(crate) fn open_entry<'a>(&self, scope: Scope, table: Table, entry: &'a Entry) -> Result<&'a [u8], Fault> {
         let place =
             RecordPlace { scope: scope.as_bytes(), partition: &entry.partition, table: table.0, suffix: &entry.suffix };
         Ok(self.authenticator.check(&place, &entry.value)?)
     }
+}
+
+/// A walk over a whole table. A page is in memory at a time, and what is done to its records does not disturb the walk.
+pub(crate) struct Pages<'a> {
+    records: &'a Records,
+    scope: Scope,
+    table: Table,
+    /// `None` behind the last page.
+    start: Option<Start>,
+}
+
+impl Pages<'_> {
+    /// Some records, or none behind the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Entry>>, Fault> {
+        let Some(start) = self.start.clone() else { return Ok(None) };
+        let scan = Scan { scope: self.scope, table: self.table, start, end: None, limit: PAGE };
+        let entries = self.records.scan(scan).await?;
+        let last = entries.last().filter(|_| entries.len() == PAGE);
+        self.start = last.map(|last| Start::AfterRecord(last.partition.clone(), last.suffix.clone()));
+        Ok(Some(entries).filter(|entries| !entries.is_empty()))
+    }
+}
+
+/// Tells the log of damage that an operation gets over, so that no error tells of it.
+pub(crate) fn tell_of_damage(partition: &Partition, error: &Fault, outcome: &str) {
+    tracing::error!(
+        target: "canopic::fault",
+        scope = hex::encode(partition.scope.as_bytes()),
+        partition = ?String::from_utf8_lossy(&partition.name),
+        %error,
+        "{outcome}",
+    );
 }
 
 /// The precondition that a record still is what was read.
@@ -104,3 +136,6 @@ fn place<'a>(partition: &'a Partition, key: &'a RecordKey) -> RecordPlace<'a> {
         suffix: &key.suffix,
     }
 }
+
+/// Records in a page: a few MiB even when each is a bucket with a policy as long as policies may be.
+const PAGE: usize = 256;

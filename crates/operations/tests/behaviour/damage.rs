@@ -34,7 +34,7 @@ fn blob(number: u128) -> BlobId {
 
 /// Where a record stands.
 #[derive(Clone, Debug, PartialEq)]
-struct Place(Partition, RecordKey);
+pub(crate) struct Place(pub(crate) Partition, pub(crate) RecordKey);
 
 /// Every record of the given scopes.
 pub(crate) async fn records(store: &MemoryStore, scopes: &[Scope]) -> Vec<(Scope, Table, Entry)> {
@@ -49,7 +49,7 @@ pub(crate) async fn records(store: &MemoryStore, scopes: &[Scope]) -> Vec<(Scope
     found
 }
 
-async fn places(site: &Site) -> Vec<(Place, Bytes)> {
+pub(crate) async fn places(site: &Site) -> Vec<(Place, Bytes)> {
     let bucket = site.bucket().await.id;
     let all = records(&site.store, &[Scope::SYSTEM, Scope::bucket(bucket)]).await;
     let place = |scope, table, entry: Entry| {
@@ -58,7 +58,7 @@ async fn places(site: &Site) -> Vec<(Place, Bytes)> {
     all.into_iter().map(|(scope, table, entry)| place(scope, table, entry)).collect()
 }
 
-async fn write(store: &MemoryStore, Place(partition, record_key): &Place, value: Option<Bytes>) {
+pub(crate) async fn write(store: &MemoryStore, Place(partition, record_key): &Place, value: Option<Bytes>) {
     let batch = match value {
         Some(value) => Batch { put: vec![(record_key.clone(), value)], ..Batch::default() },
         None => Batch { delete: vec![record_key.clone()], ..Batch::default() },
@@ -262,7 +262,7 @@ async fn an_object_of_another_life_of_its_bucket_does_not_open() {
 }
 
 /// Writes a payload as whoever has the store key can.
-async fn forge(site: &Site, place: &Place, payload: Vec<u8>) {
+pub(crate) async fn forge(site: &Site, place: &Place, payload: Vec<u8>) {
     let Place(partition, record_key) = place;
     let at = RecordPlace {
         scope: partition.scope.as_bytes(),

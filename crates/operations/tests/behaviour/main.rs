@@ -10,6 +10,7 @@ mod authorize;
 mod buckets;
 mod copy_object;
 mod damage;
+mod damage_removed;
 mod faults;
 mod get_object;
 mod list_objects;
