@@ -1,18 +1,19 @@
 //! Buckets: their records, their policies, their canned ACLs, their end.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{BucketId, BucketName, ObjectKey, Principal, Timestamp};
 use policy::{Action, MalformedPolicy, Policy};
-use storage::{Batch, CommitError, Partition, Precondition, RetireError, Scan, Scope, Start};
+use storage::{Batch, CommitError, Entry, Partition, Precondition, RetireError, Scope};
 
 use crate::authorize::Granted;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, NotCovered, TooMuchContention};
 use crate::leftovers::purge_uploads;
-use crate::records::{BucketRecord, CannedAcl, Records, as_read, sole, system, tables};
+use crate::records::{BucketRecord, CannedAcl, Records, as_read, sole, system, tables, tell_of_damage};
+
+pub(crate) use crate::bucket_cache::BucketCache;
 
 /// A bucket as the operations see it.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Bucket {
         Partition::new(self.scope(), object.as_bytes())
     }
 
-    fn from_record(name: &BucketName, record: BucketRecord) -> Result<Self, Fault> {
+    pub(crate) fn from_record(name: &BucketName, record: BucketRecord) -> Result<Self, Fault> {
         // A policy that was accepted once and cannot be read now must not become "no policy".
         let policy =
             match record.policy.as_slice() {
@@ -66,39 +67,13 @@ impl Bucket {
     }
 }
 
-/// Spares the parsing of a bucket's record and policy, never the reading: each use compares the bytes in the store
-/// with those that were parsed, so a change by anyone counts at once.
-#[derive(Default)]
-pub(crate) struct BucketCache {
-    parsed: Mutex<HashMap<BucketName, (Bytes, Arc<Bucket>)>>,
-}
-
-impl BucketCache {
-    /// More buckets than this are parsed each time anew.
-    const ENTRIES_MAX: usize = 10_000;
-
-    pub(crate) async fn get(&self, records: &Records, name: &BucketName) -> Result<Option<Arc<Bucket>>, Fault> {
-        let (partition, record_key) = (system(name.as_str().as_bytes()), sole(tables::BUCKETS));
-        let Some(raw) = records.get_raw(&partition, &record_key).await? else { return Ok(None) };
-        if let Some((seen, bucket)) = self.lock().get(name)
-            && *seen == raw
-        {
-            return Ok(Some(bucket.clone()));
-        }
-        let stored = records.check(&partition, &record_key, raw.clone())?;
-        let bucket = Arc::new(Bucket::from_record(name, BucketRecord::decode(stored.payload())?)?);
-        let mut parsed = self.lock();
-        if parsed.len() >= Self::ENTRIES_MAX {
-            parsed.clear();
-        }
-        parsed.insert(name.clone(), (raw, bucket.clone()));
-        Ok(Some(bucket))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BucketName, (Bytes, Arc<Bucket>)>> {
-        // Nothing can panic while it is held, and a stale entry is found by its bytes anyway.
-        self.parsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+/// A bucket, as the list of an owner shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// When it was created.
+    pub created: Timestamp,
 }
 
 /// How a creation ended well.
@@ -115,12 +90,20 @@ pub enum Created {
 #[error("The requested bucket name is not available.")]
 pub struct BucketAlreadyExists;
 
+/// The caller has as many buckets as anyone may have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("You have attempted to create more buckets than allowed")]
+pub struct TooManyBuckets;
+
 /// Why a bucket was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateBucketError {
     /// See [`BucketAlreadyExists`].
     #[error(transparent)]
     Exists(#[from] BucketAlreadyExists),
+    /// See [`TooManyBuckets`].
+    #[error(transparent)]
+    TooMany(#[from] TooManyBuckets),
     /// Our side failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -187,7 +170,8 @@ impl Buckets {
     /// Creates the bucket of the grant.
     ///
     /// # Errors
-    /// [`CreateBucketError::Exists`] when it belongs to someone else.
+    /// [`CreateBucketError::Exists`] when it belongs to someone else, [`CreateBucketError::TooMany`] when the caller has
+    /// 10,000 already. (Creations at once may go beyond by as many as they are.)
     pub async fn create(
         &self,
         granted: &Granted,
@@ -208,6 +192,8 @@ impl Buckets {
                     return Ok(Created::Already);
                 }
                 purge_uploads(&self.records, Scope::bucket(record.id)).await?;
+            } else if self.owned(granted.principal()).await?.len() >= BUCKETS_MAX {
+                return Err(TooManyBuckets.into());
             }
             let record = BucketRecord {
                 id: BucketId::from_bytes(envelope::random_bytes()),
@@ -279,47 +265,50 @@ impl Buckets {
         }
     }
 
-    /// The buckets of the caller, by name.
+    /// The buckets of the caller, by name. One whose record is damaged is left out: whose it is cannot be known.
     ///
     /// # Errors
     /// When our side fails.
-    pub async fn list(&self, granted: &Granted) -> Result<Vec<Bucket>, Fault> {
+    pub async fn list(&self, granted: &Granted) -> Result<Vec<ListedBucket>, Fault> {
         granted.service(Action::ListAllMyBuckets)?;
-        let mut buckets = Vec::new();
-        let mut start = Start::AtPartition(Vec::new());
-        loop {
-            let scan = Scan { scope: Scope::SYSTEM, table: tables::BUCKETS, start, end: None, limit: PAGE };
-            let entries = self.records.scan(scan).await?;
-            for entry in &entries {
-                let payload = self.records.open_entry(Scope::SYSTEM, tables::BUCKETS, entry)?;
-                let record = BucketRecord::decode(payload)?;
-                if record.owner == *granted.principal() {
-                    buckets.push(Bucket::from_record(&bucket_name(&entry.partition)?, record)?);
-                }
+        self.owned(granted.principal()).await
+    }
+
+    async fn owned(&self, owner: &Principal) -> Result<Vec<ListedBucket>, Fault> {
+        let mut owned = Vec::new();
+        self.each(|name, record| {
+            if record.owner == *owner {
+                owned.push(ListedBucket { name, created: record.created });
             }
-            match entries.last() {
-                Some(last) if entries.len() == PAGE => start = Start::AfterPartition(last.partition.clone()),
-                _ => return Ok(buckets),
-            }
-        }
+        })
+        .await?;
+        Ok(owned)
     }
 
     /// The scopes of all buckets, for work in the background.
     pub(crate) async fn scopes(&self) -> Result<Vec<Scope>, Fault> {
         let mut scopes = Vec::new();
-        let mut start = Start::AtPartition(Vec::new());
-        loop {
-            let scan = Scan { scope: Scope::SYSTEM, table: tables::BUCKETS, start, end: None, limit: PAGE };
-            let entries = self.records.scan(scan).await?;
-            for entry in &entries {
-                let payload = self.records.open_entry(Scope::SYSTEM, tables::BUCKETS, entry)?;
-                scopes.push(Scope::bucket(BucketRecord::decode(payload)?.id));
-            }
-            match entries.last() {
-                Some(last) if entries.len() == PAGE => start = Start::AfterPartition(last.partition.clone()),
-                _ => return Ok(scopes),
+        self.each(|_, record| scopes.push(Scope::bucket(record.id))).await?;
+        Ok(scopes)
+    }
+
+    /// Shows every bucket that can be read, and tells the log of the others.
+    async fn each(&self, mut show: impl FnMut(BucketName, BucketRecord) + Send) -> Result<(), Fault> {
+        let mut pages = self.records.pages(Scope::SYSTEM, tables::BUCKETS);
+        while let Some(entries) = pages.next().await? {
+            for entry in entries {
+                match self.open(&entry) {
+                    Ok((name, record)) => show(name, record),
+                    Err(error) => tell_of_damage(&system(&entry.partition), &error, "a damaged bucket is passed over"),
+                }
             }
         }
+        Ok(())
+    }
+
+    fn open(&self, entry: &Entry) -> Result<(BucketName, BucketRecord), Fault> {
+        let payload = self.records.open_entry(Scope::SYSTEM, tables::BUCKETS, entry)?;
+        Ok((bucket_name(&entry.partition)?, BucketRecord::decode(payload)?))
     }
 
     /// Sets the policy of the bucket and returns it parsed, with its warnings.
@@ -436,4 +425,5 @@ fn fault(error: CommitError) -> Fault {
 }
 
 const ATTEMPTS: u32 = 16;
-const PAGE: usize = 1000;
+/// As many as an account of AWS may have by default (AWS: "General purpose bucket quotas").
+const BUCKETS_MAX: usize = 10_000;

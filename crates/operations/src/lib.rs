@@ -14,6 +14,7 @@ mod repeated_completion;
 mod assemble;
 mod authorize;
 mod body;
+mod bucket_cache;
 mod buckets;
 mod checksum;
 mod clock;
@@ -46,7 +47,7 @@ pub use authorize::{AuthorizeError, Authorizer, Caller, Granted};
 pub use body::{BodyError, BodyStream, RequestBody};
 pub use buckets::{
     Bucket, BucketAlreadyExists, BucketNotEmpty, Buckets, ChangeBucketError, CreateBucketError, Created,
-    DeleteBucketError, GetPolicyError, NoSuchBucketPolicy, PolicyError,
+    DeleteBucketError, GetPolicyError, ListedBucket, NoSuchBucketPolicy, PolicyError, TooManyBuckets,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, StoredChecksum};
 pub use clock::Clock;

@@ -3,8 +3,9 @@ use operations::{
     PutObjectError,
 };
 use policy::Action;
-use storage::{Metadata, Scope, Table};
+use storage::{Metadata, Partition, Scope, Table};
 
+use crate::damage::{Place, forge, places};
 use crate::multipart::{abort, create, upload_part};
 use crate::support::{BUCKET, MODES, Site, body, bucket_name, caller, owner, pattern, put_request, user};
 
@@ -160,4 +161,42 @@ async fn a_policy_is_kept_as_it_was_put_and_a_malformed_one_changes_nothing() {
     buckets.delete_policy(&granted).await.unwrap();
     buckets.delete_policy(&granted).await.unwrap();
     assert!(matches!(get().await, Err(GetPolicyError::NoPolicy(_))));
+}
+
+#[tokio::test]
+async fn a_bucket_s_leftovers_go_in_one_commit_for_each_object_key_and_page() {
+    let (site, counts) = Site::counting().await;
+    for object in ["a", "b"] {
+        let upload = create(&site, object, None).await;
+        for number in 1..=20 {
+            upload_part(&site, object, upload, number, b"part", None).await.unwrap();
+        }
+    }
+    counts.take_commits();
+    delete(&site).await.unwrap();
+    assert_eq!(counts.take_commits(), 2 + 2 + 1, "uploads, parts, the bucket");
+    assert_eq!((site.store.record_count(), site.store.blob_count()), (0, 0));
+}
+
+#[tokio::test]
+async fn nobody_has_more_buckets_than_allowed() {
+    let site = Site::new().await;
+    let (place, value) = places(&site).await.remove(0);
+    assert_eq!(place.0.scope, Scope::SYSTEM);
+    // As if the owner had created them.
+    for number in 1..10_000 {
+        let partition = Partition::new(Scope::SYSTEM, format!("bucket-{number}"));
+        let payload = value[..value.len() - envelope::RECORD_TAG_LEN].to_vec();
+        forge(&site, &Place(partition, place.1.clone()), payload).await;
+    }
+    let create = async |principal: &model::Principal, name: &str| {
+        let granted = site.operations.authorizer.new_bucket(&caller(principal), &bucket_name(name)).unwrap();
+        site.operations.buckets.create(&granted, CannedAcl::Private, "").await
+    };
+    let refused = create(&owner(), "one-more").await;
+    assert!(matches!(refused, Err(CreateBucketError::TooMany(_))));
+    assert_eq!(create(&owner(), BUCKET).await.unwrap(), Created::Already);
+    assert_eq!(create(&user("another"), "one-more").await.unwrap(), Created::New);
+    delete(&site).await.unwrap();
+    assert_eq!(create(&owner(), BUCKET).await.unwrap(), Created::New);
 }

@@ -298,6 +298,7 @@ impl IntoS3 for CreateBucketError {
     fn into_s3(self) -> S3Error {
         match self {
             Self::Exists(error) => say(S3ErrorCode::BucketAlreadyExists, error),
+            Self::TooMany(error) => say(S3ErrorCode::TooManyBuckets, error),
             Self::Fault(error) => error.into_s3(),
         }
     }
