@@ -1,28 +1,36 @@
 //! The request body on its way to `s3s` and the handlers: its framing, its length and its digest, checked while it
-//! streams. Nothing is held but what is on its way.
+//! streams. Nothing is held but what is on its way, and documents: those are bounded one by one and all together.
 //!
 //! Who checks what depends on who verifies the signature. `s3s` decodes chunks for version 4 headers only, holds every
 //! chunk whole in memory, and takes a body that stops between two chunks for complete. So signed chunks pass by a
 //! [`Framed`] that watches them; unsigned ones are decoded and framed anew, piece by piece; and for everything that
 //! `s3s` would not decode (version 2, anonymous, tokens) they are decoded here.
 
+mod budget;
+mod claims;
 mod digested;
+mod document;
+mod document_kind;
 mod framed;
 mod tap;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use operations::BodyError;
 use s3s::Body;
 
 use crate::content_sha256::{ContentSha256, decoded_length};
 use crate::exchange::Exchange;
-use crate::limits::DOCUMENT_LEN_MAX;
+use crate::limits::DOCUMENT_TIME_MAX;
 use crate::refusal::Refusal;
+use claims::Claims;
 use digested::Digested;
+use document::{Document, Expected};
 use framed::{Framed, Mode};
 
+pub(crate) use budget::{Budget, Held};
+pub(crate) use document_kind::DocumentKind;
 pub(crate) use tap::Tap;
 
 /// Who verifies what the request says of its body.
@@ -38,58 +46,79 @@ pub(crate) enum Verifier {
     Nobody,
 }
 
-/// Wraps the body in what its headers ask for. `document`: it will be read whole, into memory.
-pub(crate) fn prepare(
-    exchange: &Arc<Exchange>,
-    verifier: Verifier,
-    document: bool,
-    headers: &mut HeaderMap,
-    body: Body,
-) -> Result<Body, Refusal> {
-    let content = ContentSha256::of(headers)?;
-    if !content.is_chunked() {
-        let length = content_length(headers)?.or_else(|| http_body::Body::size_hint(&body).exact());
-        if document {
-            check_document(length)?;
-        }
+/// A request before its body is read.
+pub(crate) struct Intake<'r> {
+    pub(crate) exchange: &'r Arc<Exchange>,
+    pub(crate) budget: &'r Arc<Budget>,
+    pub(crate) verifier: Verifier,
+    /// Set when the body will be read whole, into memory.
+    pub(crate) document: Option<DocumentKind>,
+}
+
+impl Intake<'_> {
+    /// Wraps the body in what its headers ask for.
+    pub(crate) fn prepare(&self, headers: &mut HeaderMap, body: Body) -> Result<Body, Refusal> {
+        let content = ContentSha256::of(headers)?;
+        let length = match content.is_chunked() {
+            true => Some(decoded_length(headers)?),
+            false => content_length(headers)?.or_else(|| http_body::Body::size_hint(&body).exact()),
+        };
+        let expected = self.document.map(|kind| {
+            let length = kind.check_length(length)?;
+            Ok::<_, Refusal>(Expected { kind, length, claims: Claims::of(content) })
+        });
+        let expected = expected.transpose()?;
         if let Some(length) = length {
-            exchange.set_body_length(length);
+            self.exchange.set_body_length(length);
         }
-        return Ok(match content {
-            // `s3s` computes it too for version 4, but a document that does not match it would be our error there.
-            ContentSha256::Digest(digest) if document || verifier.is_ours() => {
-                Body::http_body(Digested::new(body, digest, length, exchange.clone()))
+        let body = match length {
+            Some(length) if content.is_chunked() => self.unframed(content, length, headers, body)?,
+            _ => body,
+        };
+        let exchange = self.exchange.clone();
+        Ok(match (expected, content) {
+            (Some(expected), _) => {
+                let budget = self.budget.clone();
+                Body::http_body(Document::new(body, expected, DOCUMENT_TIME_MAX, budget, exchange))
+            }
+            (None, ContentSha256::Digest(digest)) if self.verifier.is_ours() => {
+                Body::http_body(Digested::new(body, digest, length, exchange))
             }
             _ => body,
-        });
+        })
     }
-    let length = decoded_length(headers)?;
-    if document {
-        check_document(Some(length))?;
+
+    /// The body with its framing checked, and taken off where `s3s` would not.
+    fn unframed(
+        &self,
+        content: ContentSha256,
+        length: u64,
+        headers: &mut HeaderMap,
+        body: Body,
+    ) -> Result<Body, Refusal> {
+        if content.has_trailer() {
+            check_trailer_names(headers)?;
+        }
+        let mode = match (self.verifier, content) {
+            (Verifier::HeaderV4 | Verifier::QueryV4, _) if self.document.is_some() => {
+                return Err(Refusal::not_implemented("An aws-chunked document"));
+            }
+            (Verifier::HeaderV4, ContentSha256::SignedChunks { .. }) => Mode::Watch,
+            (Verifier::HeaderV4, _) => Mode::Reframe,
+            (Verifier::QueryV4, _) => {
+                return Err(Refusal::not_implemented("An aws-chunked body in a presigned request"));
+            }
+            (Verifier::Nobody, ContentSha256::SignedChunks { .. }) => {
+                let message = "Chunk signatures need a request that is signed with Signature Version 4.";
+                return Err(Refusal::invalid_request(message));
+            }
+            (Verifier::Token | Verifier::Nobody, _) => {
+                remove_framing(headers, length);
+                Mode::Decode
+            }
+        };
+        Ok(Body::http_body(Framed::new(body, mode, length, self.exchange.clone())))
     }
-    if content.has_trailer() {
-        check_trailer_names(headers)?;
-    }
-    exchange.set_body_length(length);
-    let mode = match (verifier, content) {
-        (Verifier::HeaderV4 | Verifier::QueryV4, _) if document => {
-            return Err(Refusal::not_implemented("An aws-chunked document"));
-        }
-        (Verifier::HeaderV4, ContentSha256::SignedChunks { .. }) => Mode::Watch,
-        (Verifier::HeaderV4, _) => Mode::Reframe,
-        (Verifier::QueryV4, _) => {
-            return Err(Refusal::not_implemented("An aws-chunked body in a presigned request"));
-        }
-        (Verifier::Nobody, ContentSha256::SignedChunks { .. }) => {
-            let message = "Chunk signatures need a request that is signed with Signature Version 4.";
-            return Err(Refusal::invalid_request(message));
-        }
-        (Verifier::Token | Verifier::Nobody, _) => {
-            remove_framing(headers, length);
-            Mode::Decode
-        }
-    };
-    Ok(Body::http_body(Framed::new(body, mode, length, exchange.clone())))
 }
 
 /// What went wrong with a body, from the error that came out of it.
@@ -117,22 +146,6 @@ pub(crate) fn fault_of(exchange: &Exchange, error: &s3s::StdError) -> BodyError 
 impl Verifier {
     const fn is_ours(self) -> bool {
         matches!(self, Self::Token | Self::Nobody)
-    }
-}
-
-/// `s3s` calls a document that is too long our error, unless it knew the length before.
-fn check_document(length: Option<u64>) -> Result<(), Refusal> {
-    match length {
-        None => {
-            let message = "You must provide the Content-Length HTTP header.";
-            Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "MissingContentLength", message))
-        }
-        Some(length) if length > DOCUMENT_LEN_MAX as u64 => {
-            let refusal =
-                Refusal::new(StatusCode::BAD_REQUEST, "MaxMessageLengthExceeded", "Your request was too big.");
-            Err(refusal.detail("MaxMessageLengthBytes", DOCUMENT_LEN_MAX.to_string()))
-        }
-        Some(_) => Ok(()),
     }
 }
 

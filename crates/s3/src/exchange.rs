@@ -8,6 +8,7 @@ use model::{Principal, Timestamp};
 use operations::BodyError;
 use s3s::S3Error;
 
+use crate::body::Held;
 use crate::connection::Connection;
 use crate::refusal::Refusal;
 
@@ -47,6 +48,7 @@ pub(crate) struct Exchange {
     proven: OnceLock<(Principal, Option<Signed>)>,
     body_length: OnceLock<u64>,
     body_fault: OnceLock<BodyError>,
+    body_refusal: OnceLock<Refusal>,
     trailers: OnceLock<HeaderMap>,
     notes: Mutex<Notes>,
 }
@@ -57,6 +59,7 @@ struct Notes {
     operation: Option<String>,
     encryption: Option<&'static str>,
     refusal: Option<Refusal>,
+    held: Option<Held>,
 }
 
 impl Exchange {
@@ -69,6 +72,7 @@ impl Exchange {
             proven: OnceLock::new(),
             body_length: OnceLock::new(),
             body_fault: OnceLock::new(),
+            body_refusal: OnceLock::new(),
             trailers: OnceLock::new(),
             notes: Mutex::default(),
         })
@@ -128,6 +132,25 @@ impl Exchange {
 
     pub(crate) fn set_body_fault(&self, fault: BodyError) {
         let _ = self.body_fault.set(fault);
+    }
+
+    /// Why we stopped reading the body. It is the answer, whatever others made of it.
+    pub(crate) fn body_refusal(&self) -> Option<&Refusal> {
+        self.body_refusal.get()
+    }
+
+    pub(crate) fn set_body_refusal(&self, refusal: Refusal) {
+        let _ = self.body_refusal.set(refusal);
+    }
+
+    /// Keeps a share of the budget until [`Self::let_go`].
+    pub(crate) fn hold(&self, held: Held) {
+        self.notes().held = Some(held);
+    }
+
+    /// The request has been answered: what it held is free.
+    pub(crate) fn let_go(&self) {
+        self.notes().held = None;
     }
 
     /// What stood behind an aws-chunked body; `None` until it has been read to its end.

@@ -12,10 +12,10 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result};
 
 use crate::auth::{self, Claim, Claimed, CredentialStore, Gatekeeper};
-use crate::body::{self, Tap, Verifier};
+use crate::body::{Budget, DocumentKind, Intake, Tap, Verifier};
 use crate::connection::Connection;
 use crate::exchange::Exchange;
-use crate::limits::{ADMIN_BODY_LEN_MAX, s3s_config};
+use crate::limits::{ADMIN_BODY_LEN_MAX, HELD_FOR_ANONYMOUS_LEN_MAX, HELD_LEN_MAX, s3s_config};
 use crate::refusal::Refusal;
 use crate::server_routes::{AdminRequest, ServerRoutes};
 use crate::target::{Domains, Names, Target, no_such_path, resolve, settle_host};
@@ -40,13 +40,15 @@ pub struct Gateway<S> {
     operations: S,
     config: GatewayConfig,
     s3s_config: Arc<dyn S3ConfigProvider>,
+    budget: Arc<Budget>,
 }
 
 impl<S: S3 + Clone> Gateway<S> {
     /// A gateway in front of `operations`, which `s3s` calls.
     pub fn new(operations: S, config: GatewayConfig) -> Self {
         let s3s_config = Arc::new(StaticConfigProvider::new(Arc::new(s3s_config())));
-        Self { operations, config, s3s_config }
+        let budget = Arc::new(Budget::new(HELD_LEN_MAX, HELD_FOR_ANONYMOUS_LEN_MAX));
+        Self { operations, config, s3s_config, budget }
     }
 
     /// Answers one request. The answer's extensions hold a [`crate::RequestSummary`] for the log.
@@ -62,6 +64,7 @@ impl<S: S3 + Clone> Gateway<S> {
                 let (parts, body) = request.into_parts();
                 let (tap, body) = Tap::new(body);
                 let served = self.serve(Request::from_parts(parts, body), &exchange).await;
+                exchange.let_go();
                 // Not needed by the letter of HTTP/2, whose streams end one by one; yet clients lose the answer there
                 // too (curl 7.88 does) when the end of the stream meets them while they send.
                 if served.is_err() {
@@ -70,9 +73,10 @@ impl<S: S3 + Clone> Gateway<S> {
                 served
             }
         };
-        let served = served.map_err(|refusal| match exchange.body_fault() {
+        let served = served.map_err(|refusal| match (exchange.body_refusal(), exchange.body_fault()) {
             // The body was at fault, whatever others made of it.
-            Some(fault) if refusal.status.is_server_error() => error::of_body(fault),
+            (Some(refusal), _) => refusal.clone(),
+            (None, Some(fault)) if refusal.status.is_server_error() => error::of_body(fault),
             _ => refusal,
         });
         let (mut response, code) = match served {
@@ -93,12 +97,12 @@ impl<S: S3 + Clone> Gateway<S> {
         exchange.set_resource(resource);
         let document = match target {
             Target::Health => return self.health(&parts.method, uri).await,
-            Target::Admin => check_admin(uri, connection).map(|()| true)?,
+            Target::Admin => check_admin(uri, connection).map(|()| Some(DocumentKind::Admin))?,
             Target::Service | Target::Bucket | Target::Object => {
                 check_method(&parts.method, headers)?;
                 query::check(&parts.method, target, uri)?;
                 features::check(&parts.method, headers)?;
-                query::is_document(&parts.method, target, uri)
+                query::document(&parts.method, target, uri)
             }
         };
         let now = self.config.clock.now();
@@ -110,7 +114,7 @@ impl<S: S3 + Clone> Gateway<S> {
             ));
         }
         let signed_by_v2 = matches!((&claim, &verifier), (Claim::AccessKey { .. }, Verifier::Nobody));
-        let body = body::prepare(exchange, verifier, document, headers, body)?;
+        let body = Intake { exchange, budget: &self.budget, verifier, document }.prepare(headers, body)?;
         let gatekeeper = Gatekeeper::new(claim, exchange.clone());
         if signed_by_v2
             && target == Target::Bucket

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use http::{Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
+use crate::body::DocumentKind;
 use crate::refusal::Refusal;
 use crate::target::Target;
 
@@ -128,13 +129,16 @@ fn no_row(method: &Method, target: Target, subresource: &str) -> Refusal {
     Refusal::not_implemented(format_args!("The {method} method of the subresource {subresource}"))
 }
 
-/// Whether the body of the request is a document, read whole, rather than the bytes of an object.
-pub(crate) fn is_document(method: &Method, target: Target, uri: &Uri) -> bool {
+/// What the body of the request is, if it is read whole rather than the bytes of an object.
+pub(crate) fn document(method: &Method, target: Target, uri: &Uri) -> Option<DocumentKind> {
     let has = |wanted: &str| decoded_names(uri).any(|name| name == wanted);
     match *method {
-        Method::POST => !has("uploads"),
-        Method::PUT => target == Target::Bucket || has("acl"),
-        _ => false,
+        Method::POST if target == Target::Bucket => Some(DocumentKind::Deletion),
+        Method::POST => (!has("uploads")).then_some(DocumentKind::Completion),
+        Method::PUT if has("acl") => Some(DocumentKind::Acl),
+        Method::PUT if target == Target::Bucket && has("policy") => Some(DocumentKind::Policy),
+        Method::PUT if target == Target::Bucket => Some(DocumentKind::Bucket),
+        _ => None,
     }
 }
 

@@ -58,11 +58,17 @@ impl S3Auth for Gatekeeper {
 
 #[async_trait]
 impl S3Access for Gatekeeper {
-    /// Called for every operation, after the signature has been checked. What the principal may do is decided in
-    /// `operations`.
+    /// Called for every operation, after the signature has been checked and before a document is read. What the
+    /// principal may do is decided in `operations`.
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        self.exchange.set_operation(cx.s3_op().name());
-        self.settle(cx.credentials()).map(|_| ())
+        let operation = cx.s3_op().name();
+        self.exchange.set_operation(operation);
+        let principal = self.settle(cx.credentials())?;
+        // No policy can allow it, so nothing of the body need be read.
+        if operation == "CreateBucket" && *principal == Principal::Anonymous {
+            return Err(self.exchange.refuse(Refusal::access_denied("Access Denied")));
+        }
+        Ok(())
     }
 }
 

@@ -79,9 +79,51 @@ async fn a_document_with_another_digest_is_the_clients_mistake() {
 async fn documents_are_bounded() {
     let world = World::new();
     let draft = v4(Draft::new("PUT", "/bucket?policy").body(vec![b' '; 5 << 20]));
-    assert_eq!(world.refused(draft).await, refused(400, "MaxMessageLengthExceeded"));
+    assert_eq!(world.refused(draft).await, refused(400, "MalformedPolicy"));
+    let policy = v4(Draft::new("PUT", "/bucket?policy").body(vec![b' '; 20 << 10]));
+    assert_eq!(world.served(policy).await.object.len(), 20 << 10);
+    for (method, uri, length) in [
+        ("PUT", "/bucket", 64 << 10),
+        ("PUT", "/bucket?acl", 64 << 10),
+        ("PUT", "/bucket/key?acl", 64 << 10),
+        ("POST", "/bucket?delete", 2 << 20),
+        ("POST", "/bucket/key?uploadId=u", 4 << 20),
+    ] {
+        let draft = v4(Draft::new(method, uri).body(vec![b' '; length + 1]));
+        assert_eq!(world.refused(draft).await, refused(400, "MaxMessageLengthExceeded"), "{method} {uri}");
+    }
     let malformed = v4(Draft::new("POST", "/bucket?delete").body("<Delete><Object></Delete>"));
     assert_eq!(world.refused(malformed).await, refused(400, "MalformedXML"));
+}
+
+#[tokio::test]
+async fn a_list_of_too_many_entries_is_not_parsed() {
+    let world = World::new();
+    // The parser would take the end of the list for a mistake as well: it must not come to that.
+    let many = |root: &str, entry: &str, count| format!("<{root}>{}</{root}>", entry.repeat(count));
+    let draft = |uri, body: String| v4(Draft::new("POST", uri).body(body));
+    let parts = |count| draft("/bucket/key?uploadId=u", many("CompleteMultipartUpload", "<Part/>", count));
+    assert_eq!(world.refused(parts(10_001)).await, refused(400, "MalformedXML"));
+    assert_eq!(world.refused(parts(10_000)).await, refused(501, "NotImplemented"), "the stub has no such operation");
+    let objects = |count| draft("/bucket?delete", many("Delete", "<Object><Key>a</Key></Object>", count));
+    assert_eq!(world.refused(objects(1_001)).await, refused(400, "MalformedXML"));
+    assert_eq!(world.served(objects(1_000)).await.operation, "delete_objects");
+}
+
+#[tokio::test]
+async fn what_all_documents_hold_is_bounded() {
+    let world = World::new();
+    let policy = || Draft::new("PUT", "/bucket?policy").body("{}");
+    let held = world.hold(64 << 20);
+    assert_eq!(world.refused(v4(policy())).await, refused(503, "SlowDown"));
+    assert_eq!(world.refused(v2(policy())).await, refused(503, "SlowDown"));
+    assert_eq!(world.refused(policy()).await, refused(503, "SlowDown"));
+    drop(held);
+    for _ in 0..3 {
+        assert_eq!(world.served(v4(policy())).await.operation, "put_bucket_policy");
+    }
+    assert!(world.send(policy()).await.status < 300, "the stub lets anyone");
+    drop(world.hold(64 << 20));
 }
 
 #[tokio::test]

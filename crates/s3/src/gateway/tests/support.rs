@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::sign::{ID, SECRET};
 use crate::auth::CredentialStore;
-use crate::body::fault_of;
+use crate::body::{Held, fault_of};
 use crate::connection::Connection;
 use crate::error;
 use crate::exchange::{Exchange, RequestSummary};
@@ -253,6 +253,11 @@ impl World {
             clock: Arc::new(Now),
         };
         Self { gateway: Gateway::new(stub.clone(), config), stub }
+    }
+
+    /// Takes a share of what requests may hold, as Alice's requests would.
+    pub(super) fn hold(&self, length: u64) -> Held {
+        self.gateway.budget.hold(length, Some(&alice())).expect("nobody holds anything")
     }
 
     pub(super) async fn send(&self, draft: Draft) -> Answer {

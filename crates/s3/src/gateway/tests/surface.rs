@@ -134,6 +134,16 @@ async fn a_customer_key_over_plain_http_is_refused_before_the_body_is_read() {
 }
 
 #[tokio::test]
+async fn an_anonymous_bucket_is_refused_before_the_body_is_read() {
+    let world = World::new();
+    let request = http::Request::put("/bucket").header("host", "h").header("content-length", "10");
+    // `Expect` keeps the rest of the refused body from being read away.
+    let request = request.header("expect", "100-continue").body(Body::http_body(Untouchable)).unwrap();
+    assert_eq!(world.send_raw(request, true).await.error(), (403, "AccessDenied"));
+    assert_eq!(world.seen(), []);
+}
+
+#[tokio::test]
 async fn a_customer_key_in_a_url_is_refused_signed_or_not() {
     let world = World::new();
     let draft = || Draft::new("GET", "/bucket/key?x-amz-server-side-encryption-customer-key=AAAA");
@@ -181,7 +191,7 @@ async fn the_admin_api_wants_a_signature_of_a_pair_over_tls() {
     let changed = v4(call()).body("{ }");
     assert_eq!(world.refused(changed).await, refused(400, "XAmzContentSHA256Mismatch"));
     let large = v4(call().body(vec![b' '; (1 << 20) + 1]));
-    assert_eq!(world.refused(large).await, refused(400, "InvalidRequest"));
+    assert_eq!(world.refused(large).await, refused(400, "MaxMessageLengthExceeded"));
 }
 
 #[tokio::test]
