@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::BlobId;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::blobs::generation::{Generation, is_over};
 use crate::blobs::{BlobFiles, remove};
 use crate::committer::{Queued, Task};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::keys;
 
 /// What the collector is asked to do.
@@ -23,6 +23,8 @@ pub(crate) enum Errand {
     Discard(BlobId),
     /// Delete blobs that a committed batch unlinked, when no reader can want them any more.
     Garbage(Vec<BlobId>),
+    /// Look for garbage in the engine: a batch that made some may have been committed without anybody knowing.
+    FindGarbage,
     /// A reader is gone: garbage may be free.
     Look,
     /// Do all that can be done now, then answer.
@@ -40,40 +42,63 @@ pub(crate) struct Collector {
     pub(crate) committer: mpsc::WeakSender<Queued>,
     /// Garbage in the order in which it came, each part behind the generation of readers that may still open it.
     pub(crate) waiting: VecDeque<(Arc<Generation>, Vec<BlobId>)>,
+    /// The engine may name garbage that is not waiting here.
+    pub(crate) find_garbage: bool,
 }
 
 impl Collector {
     /// Works until it is told to stop.
     pub(crate) fn run(mut self, errands: &Receiver<Errand>) {
-        self.resume_garbage();
+        self.find_garbage();
         self.sweep_orphans();
         self.delete_garbage();
+        let mut ticked = Instant::now();
         loop {
-            match errands.recv_timeout(TICK) {
+            // Errands must not put it off: under load there is always one.
+            if ticked.elapsed() >= TICK {
+                self.tick();
+                ticked = Instant::now();
+            }
+            match errands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
                 Ok(Errand::Discard(id)) => self.delete_pending(id),
                 Ok(Errand::Garbage(ids)) => {
                     self.waiting.push_back((self.files.generations.close(), ids));
                     self.delete_garbage();
                 }
+                Ok(Errand::FindGarbage) => self.find_garbage = true,
                 Ok(Errand::Look) => self.delete_garbage(),
                 Ok(Errand::Finish(answer)) => {
                     self.tick();
                     // The asker may have gone away.
                     let _ = answer.send(());
                 }
-                Err(RecvTimeoutError::Timeout) => self.tick(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     fn tick(&mut self) {
-        for id in self.files.pending.doom_expired(self.unlinked_age_max) {
-            self.delete_pending(id);
+        for (id, since) in self.files.pending.expired(self.unlinked_age_max) {
+            self.delete_expired(id, since);
+        }
+        if self.find_garbage {
+            self.find_garbage();
         }
         self.delete_garbage();
         if self.engine.wants_care() {
             self.send(Task::Care);
+        }
+    }
+
+    /// Deletes a blob that nobody linked in time. A batch whose outcome nobody knew may have linked it after all, so the
+    /// engine is asked, and before the blob is doomed: one that a record names can be read all the time.
+    fn delete_expired(&self, id: BlobId, since: Instant) {
+        match self.engine.get(&keys::blob(id)) {
+            Ok(None) if self.files.pending.doom_unclaimed(id, since) => self.delete_pending(id),
+            Ok(Some(_)) => self.files.pending.forget(id),
+            // Claimed just now, or the engine cannot tell: it is asked again with the next tick.
+            Ok(None) | Err(_) => {}
         }
     }
 
@@ -112,19 +137,22 @@ impl Collector {
         }
     }
 
-    /// Takes up what the last process did not get to.
-    fn resume_garbage(&mut self) {
+    /// Takes up garbage that the last process did not get to, or that a batch of unknown outcome made.
+    fn find_garbage(&mut self) {
         let (from, to) = keys::garbage_range();
         let mut ids = Vec::new();
         let scanned = self.engine.scan(&from, &to, |key, _| {
             ids.extend(keys::parse_blob(key));
             Ok(true)
         });
-        if let Err(error) = scanned {
-            tracing::warn!(%error, "garbage of the last run cannot be read");
+        if let Err(error) = &scanned {
+            tracing::warn!(%error, "garbage cannot be looked for");
         }
+        // Only an engine that is closed has more to say a little later.
+        self.find_garbage = matches!(scanned, Err(EngineError::Unavailable(_)));
         if !ids.is_empty() {
-            tracing::info!(blobs = ids.len(), "deleting garbage of the last run");
+            tracing::info!(blobs = ids.len(), "deleting garbage that was left behind");
+            // Some may be waiting already: deleting it a second time does nothing.
             self.waiting.push_back((self.files.generations.close(), ids));
         }
     }
@@ -157,3 +185,6 @@ impl Collector {
 /// How often it looks around without being asked.
 const TICK: Duration = Duration::from_secs(1);
 const FORGET_AT_ONCE: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,13 @@ pub(crate) struct Queued {
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
+impl Queued {
+    /// Whether somebody waits for the answer who may then come back with the next batch.
+    fn has_writer(&self) -> bool {
+        matches!(self.task, Task::Commit(..))
+    }
+}
+
 /// What the committer can be asked for.
 pub(crate) enum Task {
     /// Commit a batch.
@@ -44,7 +51,7 @@ pub(crate) struct Committer {
     pub(crate) files: Arc<BlobFiles>,
 }
 
-type Answer = (oneshot::Sender<Result<(), CommitError>>, Result<(), CommitError>);
+pub(crate) type Answer = (oneshot::Sender<Result<(), CommitError>>, Result<(), CommitError>);
 
 impl Committer {
     /// Works until every sender is gone and the queue is empty.
@@ -58,12 +65,13 @@ impl Committer {
             {
                 tasks.push(next);
             }
-            let (group_len, began) = (tasks.len(), Instant::now());
+            let (writers, began) = (tasks.iter().filter(|queued| queued.has_writer()).count(), Instant::now());
             // A panic would be a mistake of ours; the askers then get an answer, and the thread goes on.
             if catch_unwind(AssertUnwindSafe(|| self.process(tasks))).is_err() {
                 tracing::error!("a group of commits was given up after a panic");
             }
-            company.learn(group_len + queue.len(), began.elapsed());
+            // More than a group holds cannot arrive.
+            company.learn((writers + queue.len()).min(GROUP_MAX), began.elapsed());
         }
     }
 
@@ -101,15 +109,17 @@ impl Committer {
         }
     }
 
-    fn write(&self, group: Group<'_>, answers: Vec<Answer>) {
+    pub(crate) fn write(&self, group: Group<'_>, answers: Vec<Answer>) {
         let outcome = group.finish();
         let written = self.apply(&outcome.writes);
         for id in &outcome.linked {
             if written.is_ok() { self.files.pending.forget(*id) } else { self.files.pending.release(*id) }
         }
-        if written.is_ok() && !outcome.garbage.is_empty() {
+        if !outcome.garbage.is_empty() {
+            // An error may leave the outcome unknown: then only the engine can tell whether this is garbage.
+            let errand = if written.is_ok() { Errand::Garbage(outcome.garbage) } else { Errand::FindGarbage };
             // Fails only when the store closes; the rows are taken up at the next start.
-            let _ = self.files.errands.send(Errand::Garbage(outcome.garbage));
+            let _ = self.files.errands.send(errand);
         }
         for (answer, checked) in answers {
             // A batch that failed its own check stays failed, whatever became of the others.

@@ -222,6 +222,13 @@ impl Engine {
         }
     }
 
+    /// Closes the engine as a device does that fails for good; it is opened again by [`Engine::recover_if_failed`], once
+    /// somebody asked in vain.
+    #[cfg(test)]
+    pub(crate) fn close(&self) {
+        self.tree.write().unwrap_or_else(PoisonError::into_inner).tree = None;
+    }
+
     fn holds(&self, writes: &[Write]) -> Result<bool, EngineError> {
         for write in writes {
             let holds = match write {

@@ -67,6 +67,7 @@ impl EmbeddedStore {
             unlinked_age_max: config.unlinked_age_max,
             committer: queue.downgrade(),
             waiting: VecDeque::new(),
+            find_garbage: false,
         };
         let committer = Committer { engine: Arc::clone(&engine), files: Arc::clone(&files) };
         Ok(Self {

@@ -48,7 +48,7 @@ impl Pending {
         }
     }
 
-    /// Gives a claimed blob back: the batch was not committed, another one may still link it.
+    /// Gives a claimed blob back: the batch was not committed, or nobody knows; another one may still link it.
     pub(crate) fn release(&self, id: BlobId) {
         self.finish(id);
     }
@@ -73,16 +73,30 @@ impl Pending {
         self.lock().insert(id, Stage::Doomed);
     }
 
-    /// Finished blobs that nobody linked for `age_max`: from now on nobody can, and the caller deletes them.
-    pub(crate) fn doom_expired(&self, age_max: Duration) -> Vec<BlobId> {
-        let mut doomed = Vec::new();
-        for (id, stage) in self.lock().iter_mut() {
-            if matches!(stage, Stage::Finished { since } if since.elapsed() >= age_max) {
+    /// Whether the blob's writer is still at work.
+    pub(crate) fn is_being_written(&self, id: BlobId) -> bool {
+        matches!(self.lock().get(&id), Some(Stage::Writing))
+    }
+
+    /// Blobs that were finished, or given back, `age_max` ago or earlier, and when that was.
+    pub(crate) fn expired(&self, age_max: Duration) -> Vec<(BlobId, Instant)> {
+        let expired = |(id, stage): (&BlobId, &Stage)| match stage {
+            Stage::Finished { since } if since.elapsed() >= age_max => Some((*id, *since)),
+            _ => None,
+        };
+        self.lock().iter().filter_map(expired).collect()
+    }
+
+    /// Dooms a blob that nobody claimed since `since`: from now on nobody can, and the caller deletes it. `false` when
+    /// somebody did.
+    pub(crate) fn doom_unclaimed(&self, id: BlobId, since: Instant) -> bool {
+        match self.lock().get_mut(&id) {
+            Some(stage) if *stage == (Stage::Finished { since }) => {
                 *stage = Stage::Doomed;
-                doomed.push(*id);
+                true
             }
+            _ => false,
         }
-        doomed
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BlobId, Stage>> {
@@ -113,12 +127,25 @@ mod tests {
     fn a_blob_that_is_being_linked_does_not_expire() {
         let pending = Pending::default();
         pending.finish(ID);
-        assert!(pending.doom_expired(Duration::from_secs(3600)).is_empty());
+        assert!(pending.expired(Duration::from_secs(3600)).is_empty());
         assert!(pending.claim(ID));
-        assert!(pending.doom_expired(Duration::ZERO).is_empty());
+        assert!(pending.expired(Duration::ZERO).is_empty());
         pending.release(ID);
-        assert_eq!(pending.doom_expired(Duration::ZERO), [ID]);
+        let [(id, since)] = pending.expired(Duration::ZERO)[..] else { panic!("it expired") };
+        assert!(pending.doom_unclaimed(id, since));
         assert!(!pending.claim(ID));
         assert!(pending.contains(ID));
+    }
+
+    #[test]
+    fn a_blob_that_was_claimed_after_it_expired_is_not_doomed() {
+        let pending = Pending::default();
+        pending.finish(ID);
+        let [(id, since)] = pending.expired(Duration::ZERO)[..] else { panic!("it expired") };
+        assert!(pending.claim(ID));
+        assert!(!pending.doom_unclaimed(id, since));
+        std::thread::sleep(Duration::from_millis(1));
+        pending.release(ID);
+        assert!(!pending.doom_unclaimed(id, since), "it waits anew");
     }
 }

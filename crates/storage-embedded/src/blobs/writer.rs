@@ -11,7 +11,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use storage::{BlobWriter, Error};
 use tokio::task::spawn_blocking;
 
-use super::{BlobFiles, store_error, thread_gone};
+use super::{BlobFiles, remove, store_error, thread_gone};
 use crate::data_dir::shard_of;
 
 /// See [`BlobWriter`]. The file appears with the first full buffer, or at the end: a small blob is created, written
@@ -50,23 +50,16 @@ impl FileWriter {
         }
         self.started = true;
         let (files, id) = (Arc::clone(&self.files), self.id);
-        let write = move || -> io::Result<File> {
-            let mut file = match file {
-                Some(file) => file,
-                None => create(&files, id)?,
-            };
-            for bytes in buffered {
-                file.write_all(&bytes)?;
+        let task = move || {
+            let written = write(&files, id, file, buffered, last);
+            // The writer may be gone since this waits for a thread, and the collector may have looked for the file
+            // before it was there.
+            if !files.pending.is_being_written(id) {
+                let _ = remove(&files.dir, id);
             }
-            if last {
-                file.sync_data()?;
-                // Here and not once for a group of commits: writers sync their folders at the same time, and the
-                // filesystem makes one flush of that; the committer would do one after the other.
-                files.dir.sync_shard(shard_of(id))?;
-            }
-            Ok(file)
+            written
         };
-        let file = spawn_blocking(write).await.map_err(|error| thread_gone(&error))?;
+        let file = spawn_blocking(task).await.map_err(|error| thread_gone(&error))?;
         self.file = Some(file.map_err(|error| store_error(&error))?);
         Ok(())
     }
@@ -78,6 +71,24 @@ fn fresh_id() -> Result<BlobId, Error> {
         Ok(16) => Ok(BlobId::from_bytes(bytes)),
         _ => Err(Error::Unavailable("no random bytes".into())),
     }
+}
+
+/// Writes to the blob's file, or to a new one, and makes it durable when this is the `last`.
+fn write(files: &BlobFiles, id: BlobId, file: Option<File>, buffered: Vec<Bytes>, last: bool) -> io::Result<File> {
+    let mut file = match file {
+        Some(file) => file,
+        None => create(files, id)?,
+    };
+    for bytes in buffered {
+        file.write_all(&bytes)?;
+    }
+    if last {
+        file.sync_data()?;
+        // Here and not once for a group of commits: writers sync their folders at the same time, and the filesystem
+        // makes one flush of that; the committer would do one after the other.
+        files.dir.sync_shard(shard_of(id))?;
+    }
+    Ok(file)
 }
 
 fn create(files: &BlobFiles, id: BlobId) -> io::Result<File> {
