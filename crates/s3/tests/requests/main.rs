@@ -1,0 +1,5 @@
+//! Requests through the whole of this crate to the operations over the reference store: what crosses the line between
+//! the front, which sees headers, and the operations, which see permits.
+
+mod buckets;
+mod support;

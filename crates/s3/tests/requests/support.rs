@@ -1,0 +1,159 @@
+//! An installation in memory, and users who send tokens: nothing need be signed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use canopic_s3::{
+    AdminRequest, Body, Connection, CredentialStore, Domains, Gateway, GatewayConfig, Handlers, ServerRoutes,
+    TlsVersion,
+};
+use envelope::RootKey;
+use http::Request;
+use http_body_util::BodyExt as _;
+use identity::{AccessKeyId, SecretAccessKey, Token};
+use kms::LocalKeyring;
+use model::{Principal, Timestamp};
+use operations::{Clock, Fault, Operations, Ports};
+use storage::memory::MemoryStore;
+
+/// Who sends a request.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Who {
+    Owner,
+    Other,
+}
+
+impl Who {
+    fn token(self) -> String {
+        let letter = if self == Self::Owner { "A" } else { "B" };
+        format!("cnpt{}", letter.repeat(40))
+    }
+
+    pub(crate) fn arn(self) -> &'static str {
+        match self {
+            Self::Owner => "arn:aws:iam::111122223333:user/owner",
+            Self::Other => "arn:aws:iam::111122223333:user/other",
+        }
+    }
+}
+
+struct Users;
+
+#[async_trait]
+impl CredentialStore for Users {
+    async fn access_key(&self, _: &AccessKeyId) -> Result<Option<(Arc<SecretAccessKey>, Principal)>, Fault> {
+        Ok(None)
+    }
+
+    async fn token(&self, token: &Token) -> Result<Option<Principal>, Fault> {
+        let who = [Who::Owner, Who::Other].into_iter().find(|who| who.token() == token.expose());
+        Ok(who.and_then(|who| Principal::from_arn(who.arn())))
+    }
+}
+
+struct StandingClock;
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_600_000_000_000)
+    }
+}
+
+struct NoRoutes;
+
+#[async_trait]
+impl ServerRoutes for NoRoutes {
+    async fn health(&self, _: &str) -> Option<http::Response<Body>> {
+        None
+    }
+
+    async fn admin(&self, _: AdminRequest) -> http::Response<Body> {
+        http::Response::new(Body::empty())
+    }
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The text of the first element of that name.
+    pub(crate) fn element(&self, name: &str) -> &str {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let inside = self.text.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
+        inside.map_or("", |(inside, _)| inside)
+    }
+
+    /// The status and the code of the error document.
+    pub(crate) fn error(&self) -> (u16, &str) {
+        (self.status, self.element("Code"))
+    }
+}
+
+/// A gateway with one bucket, `/bucket`, that belongs to [`Who::Owner`].
+pub(crate) struct Site {
+    gateway: Gateway<Handlers>,
+    pub(crate) tls: Option<TlsVersion>,
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        let (keyring, _) = LocalKeyring::create(&RootKey::generate());
+        let (store, store_key) = (MemoryStore::new(), keyring.store_key());
+        let operations = Operations::new(Ports {
+            metadata: Arc::new(store.clone()),
+            blobs: Arc::new(store),
+            keys: Arc::new(keyring),
+            store_key,
+            clock: Arc::new(StandingClock),
+        });
+        let region = "us-east-1".to_owned();
+        let config = GatewayConfig {
+            domains: Domains::new(["s3.example"]).unwrap(),
+            credentials: Arc::new(Users),
+            region: region.clone(),
+            routes: Arc::new(NoRoutes),
+            clock: Arc::new(StandingClock),
+        };
+        let handlers = Handlers::new(operations, region, Arc::new(StandingClock));
+        let site = Self { gateway: Gateway::new(handlers, config), tls: Some(TlsVersion::V1_3) };
+        assert_eq!(site.send(Who::Owner, "PUT", "/bucket", &[], "").await.status, 200);
+        site
+    }
+
+    pub(crate) async fn send(
+        &self,
+        who: Who,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<String>,
+    ) -> Answer {
+        let body = body.into();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", "127.0.0.1:9443")
+            .header("date", "Sun, 13 Sep 2020 12:26:40 GMT")
+            .header("authorization", format!("AWS {}:none", who.token()))
+            .header("content-length", body.len());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let connection = Connection { secure: true, tls: self.tls, peer: ([192, 0, 2, 1], 5000).into() };
+        let response = self.gateway.call(request.body(Body::from(body)).unwrap(), connection).await;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    /// Sets the policy of the bucket to these statements.
+    pub(crate) async fn set_policy(&self, statements: &[&str]) {
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+        let answer = self.send(Who::Owner, "PUT", "/bucket?policy", &[], document).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+}
