@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use model::Principal;
-use operations::{Caller, EncryptionMode, Granted, UploadFacts};
+use operations::{Caller, CannedAcl, EncryptionMode, Granted, UploadFacts};
 use policy::Action;
+use s3s::dto::ObjectCannedACL;
 use s3s::{S3Request, S3Result};
 
 use super::Handlers;
 use super::bucket_owner::ExpectedOwner;
 use super::error::s3;
-use super::names::{bucket_name, object_key};
+use super::names::{bucket_name, canned_acl, object_key};
 use crate::exchange::Exchange;
 
 /// A request about to be judged.
@@ -55,6 +56,22 @@ impl Asking<'_> {
 
     pub(super) async fn object(&self, action: Action, bucket: &str, object: &str) -> S3Result<Granted> {
         owned_as_expected(self.any_object(action, bucket, object).await?, &self.owner)
+    }
+
+    /// The object that a write makes, with the ACL that it asks for. One that lets others in takes the right to set it
+    /// besides (AWS: `PutObject`, "Permissions"); no handler comes by the ACL of an object in another way.
+    pub(super) async fn new_object(
+        &self,
+        bucket: &str,
+        object: &str,
+        acl: Option<&ObjectCannedACL>,
+    ) -> S3Result<(Granted, CannedAcl)> {
+        let granted = self.object(Action::PutObject, bucket, object).await?;
+        let acl = canned_acl(acl.map(ObjectCannedACL::as_str))?;
+        if acl != CannedAcl::Private {
+            let _granted = self.object(Action::PutObjectAcl, bucket, object).await?;
+        }
+        Ok((granted, acl))
     }
 
     /// The object that a copy reads.

@@ -1,6 +1,5 @@
 use http::HeaderMap;
 use operations::{CopyObject, CopySource, GetObject, Granted, MetadataDirective};
-use policy::Action;
 use s3s::dto::{self, CopyObjectInput, CopyObjectOutput, CopyObjectResult};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -12,7 +11,6 @@ use super::conditions::{copy_source_conditions, write_conditions};
 use super::error::s3;
 use super::get_object::hide_absence;
 use super::metadata::request_metadata;
-use super::names::canned_acl;
 
 /// AWS: `CopyObject`: `GetObject` on the source, `PutObject` on the target, a customer key for each.
 pub(super) async fn copy_object(
@@ -21,7 +19,7 @@ pub(super) async fn copy_object(
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let asking = handlers.asking(&request)?;
     let input = &request.input;
-    let granted = asking.object(Action::PutObject, &input.bucket, &input.key).await?;
+    let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let from = source(&asking, &input.copy_source).await?;
     let write = asking.write_key(&mut request.headers)?;
     asking.note_encryption(write.encryption.mode());
@@ -32,7 +30,7 @@ pub(super) async fn copy_object(
             || write.requested.server_header
             || write.requested.customer_header,
         metadata,
-        acl: canned_acl(input.acl.as_ref().map(|acl| acl.as_str()))?,
+        acl,
         encryption: write.encryption,
         conditions: write_conditions(&request.headers)?,
         checksum: input.checksum_algorithm.as_ref().map(|name| checksum_algorithm(name.as_str())).transpose()?,

@@ -1,5 +1,4 @@
 use operations::{ChecksumAlgorithm, CreateMultipartUpload};
-use policy::Action;
 use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -8,7 +7,6 @@ use super::answer::server_side_encryption;
 use super::body::checksum_algorithm;
 use super::error::s3;
 use super::metadata::request_metadata;
-use super::names::canned_acl;
 
 /// AWS: `CreateMultipartUpload`.
 pub(super) async fn create_multipart_upload(
@@ -17,14 +15,14 @@ pub(super) async fn create_multipart_upload(
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
     let asking = handlers.asking(&request)?;
     let input = &request.input;
-    let granted = asking.object(Action::PutObject, &input.bucket, &input.key).await?;
+    let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let write = asking.write_key(&mut request.headers)?;
     asking.note_encryption(write.encryption.mode());
     let checksum = input.checksum_algorithm.as_ref().map(|name| checksum_algorithm(name.as_str())).transpose()?;
     let checksum_type = input.checksum_type.as_ref().map(|kind| kind.as_str());
     let create = CreateMultipartUpload {
         metadata: request_metadata(&request.headers)?,
-        acl: canned_acl(input.acl.as_ref().map(|acl| acl.as_str()))?,
+        acl,
         encryption: write.encryption,
         requested: write.requested,
         checksum,

@@ -1,5 +1,4 @@
 use operations::PutObject;
-use policy::Action;
 use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -9,7 +8,6 @@ use super::body::request_body;
 use super::conditions::write_conditions;
 use super::error::s3;
 use super::metadata::request_metadata;
-use super::names::canned_acl;
 
 /// AWS: `PutObject`.
 pub(super) async fn put_object(
@@ -20,12 +18,12 @@ pub(super) async fn put_object(
     let trailers = request.trailing_headers.take();
     let asking = handlers.asking(&request)?;
     let input = &request.input;
-    let granted = asking.object(Action::PutObject, &input.bucket, &input.key).await?;
+    let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let write = asking.write_key(&mut request.headers)?;
     asking.note_encryption(write.encryption.mode());
     let put = PutObject {
         metadata: request_metadata(&request.headers)?,
-        acl: canned_acl(input.acl.as_ref().map(|acl| acl.as_str()))?,
+        acl,
         encryption: write.encryption,
         conditions: write_conditions(&request.headers)?,
         body: request_body(&asking.exchange, &request.headers, body, trailers)?,
