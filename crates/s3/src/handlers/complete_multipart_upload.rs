@@ -3,8 +3,8 @@ use base64::engine::general_purpose::STANDARD;
 use model::ETag;
 use operations::{ChecksumAlgorithm, CompleteMultipartUpload, CompletedPart};
 use policy::Action;
-use s3s::dto::{self, CompleteMultipartUploadInput, CompleteMultipartUploadOutput};
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::dto::{self, ChecksumType, CompleteMultipartUploadInput, CompleteMultipartUploadOutput};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
 use super::answer::{checksum_fields, etag, server_side_encryption};
@@ -23,6 +23,7 @@ pub(super) async fn complete_multipart_upload(
     judge_by_upload(handlers, &mut asking, &input.bucket, &input.key, &input.upload_id).await?;
     let granted = asking.object(Action::PutObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
+    check_checksum_type(input)?;
     let complete = CompleteMultipartUpload {
         upload: upload_id(&input.upload_id)?,
         parts: completed_parts(input)?,
@@ -76,14 +77,40 @@ fn part_checksum(part: &dto::CompletedPart) -> Option<(ChecksumAlgorithm, Vec<u8
 }
 
 fn whole_checksum(input: &CompleteMultipartUploadInput) -> Option<(ChecksumAlgorithm, Vec<u8>)> {
-    let fields = [
+    claimed(whole_fields(input))
+}
+
+const fn whole_fields(input: &CompleteMultipartUploadInput) -> [(ChecksumAlgorithm, &Option<String>); 5] {
+    [
         (ChecksumAlgorithm::Crc32, &input.checksum_crc32),
         (ChecksumAlgorithm::Crc32c, &input.checksum_crc32c),
         (ChecksumAlgorithm::Crc64Nvme, &input.checksum_crc64nvme),
         (ChecksumAlgorithm::Sha1, &input.checksum_sha1),
         (ChecksumAlgorithm::Sha256, &input.checksum_sha256),
-    ];
-    claimed(fields)
+    ]
+}
+
+/// A type is held to the form of the checksum beside it, whose value the upload's is then compared with: the two types
+/// of a checksum have different values. A type alone could not be checked, and is not passed over.
+fn check_checksum_type(input: &CompleteMultipartUploadInput) -> S3Result<()> {
+    let refuse = |code, message: &str| Err(S3Error::with_message(code, message.to_owned()));
+    let is_composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+        None => return Ok(()),
+        Some("COMPOSITE") => true,
+        Some("FULL_OBJECT") => false,
+        Some(_) => return refuse(S3ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid."),
+    };
+    match whole_fields(input).into_iter().find_map(|(_, text)| text.as_ref()) {
+        None => refuse(
+            S3ErrorCode::NotImplemented,
+            "The x-amz-checksum-type header without a checksum of the whole implies functionality that is not implemented",
+        ),
+        // A composite one has the number of parts behind it.
+        Some(text) if text.contains('-') != is_composite => {
+            refuse(S3ErrorCode::InvalidRequest, "The checksum is not of the type that x-amz-checksum-type names.")
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// A value that is no base64 stays one that nothing equals.
@@ -94,3 +121,27 @@ fn claimed(fields: [(ChecksumAlgorithm, &Option<String>); 5]) -> Option<(Checksu
 }
 
 const PARTS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_type_is_never_passed_over() {
+        let answer = |kind: Option<&'static str>, checksum: Option<&str>| {
+            let input = CompleteMultipartUploadInput {
+                checksum_type: kind.map(ChecksumType::from_static),
+                checksum_crc32c: checksum.map(str::to_owned),
+                ..CompleteMultipartUploadInput::default()
+            };
+            check_checksum_type(&input).map_or_else(|error| error.code().as_str().to_owned(), |()| "ok".to_owned())
+        };
+        assert_eq!(answer(None, None), "ok");
+        assert_eq!(answer(Some("FULL_OBJECT"), Some("AAAAAA==")), "ok");
+        assert_eq!(answer(Some("COMPOSITE"), Some("AAAAAA==-2")), "ok");
+        assert_eq!(answer(Some("FULL_OBJECT"), Some("AAAAAA==-2")), "InvalidRequest");
+        assert_eq!(answer(Some("COMPOSITE"), Some("AAAAAA==")), "InvalidRequest");
+        assert_eq!(answer(Some("PARTIAL"), Some("AAAAAA==")), "InvalidRequest");
+        assert_eq!(answer(Some("COMPOSITE"), None), "NotImplemented");
+    }
+}

@@ -3,4 +3,5 @@
 
 mod access;
 mod buckets;
+mod completion;
 mod support;
