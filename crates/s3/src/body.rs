@@ -65,7 +65,7 @@ impl Intake<'_> {
         };
         let expected = self.document.map(|kind| {
             let length = kind.check_length(length)?;
-            Ok::<_, Refusal>(Expected { kind, length, claims: Claims::of(content) })
+            Ok::<_, Refusal>(Expected { kind, length, claims: Claims::of(kind, content, headers)? })
         });
         let expected = expected.transpose()?;
         if let Some(length) = length {

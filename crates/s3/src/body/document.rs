@@ -97,7 +97,7 @@ impl Document {
         if document.len() as u64 != self.expected.length {
             return Err(error::of_body(&BodyError::Incomplete));
         }
-        self.expected.claims.check(document)?;
+        self.expected.claims.check(document, self.exchange.trailers())?;
         self.expected.kind.check_entries(document)
     }
 
@@ -164,8 +164,9 @@ mod tests {
             Body::http_body(http_body_util::StreamBody::new(frames))
         };
         let exchange = Exchange::new(Connection { secure: true, tls: None, peer: ([127, 0, 0, 1], 1).into() });
-        let claims = Claims::of(ContentSha256::Unsigned);
-        let expected = Expected { kind: DocumentKind::Deletion, length, claims };
+        let kind = DocumentKind::Policy;
+        let claims = Claims::of(kind, ContentSha256::Unsigned, &http::HeaderMap::new()).unwrap();
+        let expected = Expected { kind, length, claims };
         let time_max = Duration::from_millis(20);
         (Document::new(inner, expected, time_max, budget.clone(), exchange.clone()), exchange)
     }

@@ -76,6 +76,25 @@ async fn a_document_with_another_digest_is_the_clients_mistake() {
 }
 
 #[tokio::test]
+async fn a_document_has_the_digests_that_its_headers_claim() {
+    let world = World::new();
+    let list = "<Delete><Object><Key>a</Key></Object></Delete>";
+    let delete = || Draft::new("POST", "/bucket?delete").body(list);
+    let md5 = || delete().with("content-md5", "aFPqFnlCon58cZ4Qt7zwvQ==");
+    let crc32 = || delete().with("x-amz-checksum-crc32", "AAAAAA==");
+    for sign in [v2, v4, token, |draft| V4::default().header(draft, "UNSIGNED-PAYLOAD").0] {
+        assert_eq!(world.served(sign(md5())).await.operation, "delete_objects");
+        assert_eq!(world.refused(sign(md5().with("content-md5", "x"))).await, refused(400, "InvalidDigest"));
+        assert_eq!(world.refused(sign(md5().body(list.replace('a', "b")))).await, refused(400, "BadDigest"));
+        assert_eq!(world.refused(sign(crc32())).await, refused(400, "BadDigest"));
+    }
+    assert_eq!(world.refused(v2(delete())).await, refused(400, "InvalidRequest"));
+    assert_eq!(world.served(v4(delete())).await.operation, "delete_objects");
+    let behind = unsigned_chunk(list.as_bytes(), delete()).with("x-amz-content-sha256", UNSIGNED);
+    assert_eq!(world.refused(token(behind)).await, refused(400, "BadDigest"));
+}
+
+#[tokio::test]
 async fn documents_are_bounded() {
     let world = World::new();
     let draft = v4(Draft::new("PUT", "/bucket?policy").body(vec![b' '; 5 << 20]));
