@@ -4,7 +4,6 @@ use crate::human::{ByteSize, parse_duration};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Measure S3 endpoints: rates, latencies, and the server's CPU and memory.
 ///
@@ -32,14 +31,10 @@ pub struct BenchArgs {
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
 
-    /// Access key; once, or once per endpoint [env: CANOPIC_ACCESS_KEY, AWS_ACCESS_KEY_ID]
-    #[arg(long = "access-key", value_name = "ID")]
-    pub access_keys: Vec<SecretText>,
-
-    /// Secret key; once, or once per endpoint. Others see a command line: prefer the environment
-    /// [env: CANOPIC_SECRET_KEY, AWS_SECRET_ACCESS_KEY]
-    #[arg(long = "secret-key", value_name = "SECRET")]
-    pub secret_keys: Vec<SecretText>,
+    /// File with what `canopic key issue` printed, pair or token; once, or once per endpoint
+    /// [env: CANOPIC_ACCESS_KEY and CANOPIC_SECRET_KEY, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Vec<PathBuf>,
 
     /// PEM file of certificate authorities to trust, and no others; repeatable
     #[arg(long = "ca", value_name = "FILE")]
@@ -188,20 +183,6 @@ impl Sse {
             Self::S3 => "s3",
             Self::C => "c",
         }
-    }
-}
-
-/// A secret from the command line; it cannot be printed, and its memory is cleared.
-///
-/// `Clone` only because the command line parser keeps a copy.
-#[derive(Clone)]
-pub struct SecretText(pub(crate) Zeroizing<String>);
-
-impl FromStr for SecretText {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 }
 

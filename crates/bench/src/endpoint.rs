@@ -2,7 +2,8 @@
 //!
 //! The name is resolved once and the address kept, so that the loopback check holds for every later connection.
 
-use crate::args::{BenchArgs, ProcessList, SecretText};
+use crate::args::{BenchArgs, ProcessList};
+use crate::credentials::KeyPair;
 use crate::error::BenchError;
 use crate::sign::Credentials;
 use crate::tls;
@@ -10,7 +11,6 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// One server to measure.
 pub(crate) struct Endpoint {
@@ -49,13 +49,16 @@ impl Endpoint {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<Self>, BenchError> {
         let count = args.endpoints.len();
-        let access_keys = keys_from(&args.access_keys, &environment, "CANOPIC_ACCESS_KEY", "AWS_ACCESS_KEY_ID");
-        let secret_keys = keys_from(&args.secret_keys, &environment, "CANOPIC_SECRET_KEY", "AWS_SECRET_ACCESS_KEY");
+        let pairs = match args.credentials.as_slice() {
+            [] => vec![KeyPair::from_environment(environment)?],
+            files => files.iter().map(|file| KeyPair::from_file(file)).collect::<Result<_, _>>()?,
+        };
         let mut endpoints = Vec::with_capacity(count);
         for (index, url) in args.endpoints.iter().enumerate() {
+            let pair = one_of("--credentials", &pairs, index, count)?;
             let credentials = Credentials {
-                access_key_id: one_of("--access-key", &access_keys, index, count)?.to_string(),
-                secret_key: one_of("--secret-key", &secret_keys, index, count)?.clone(),
+                access_key_id: pair.access_key_id.to_string(),
+                secret_key: pair.secret_key.clone(),
                 region: args.region.clone(),
             };
             let processes = processes_of(&args.processes, index, count)?;
@@ -120,19 +123,6 @@ impl Location {
 
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
-}
-
-fn keys_from(
-    given: &[SecretText],
-    environment: impl Fn(&str) -> Option<String>,
-    ours: &str,
-    of_aws: &str,
-) -> Vec<Zeroizing<String>> {
-    if given.is_empty() {
-        environment(ours).or_else(|| environment(of_aws)).map(Zeroizing::new).into_iter().collect()
-    } else {
-        given.iter().map(|text| text.0.clone()).collect()
-    }
 }
 
 /// The value for an endpoint, of values that came once or once for each.

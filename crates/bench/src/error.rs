@@ -43,10 +43,18 @@ pub enum BenchError {
     Tls(#[from] rustls::Error),
     /// No or half a pair of keys.
     #[error(
-        "no credentials: give --access-key and --secret-key, or CANOPIC_ACCESS_KEY and CANOPIC_SECRET_KEY, or \
-         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+        "no credentials: give --credentials FILE, or CANOPIC_ACCESS_KEY and CANOPIC_SECRET_KEY, or AWS_ACCESS_KEY_ID \
+         and AWS_SECRET_ACCESS_KEY in the environment"
     )]
     NoCredentials,
+    /// A file of credentials cannot be used.
+    #[error("--credentials {}: {reason}", path.display())]
+    Credentials {
+        /// As given.
+        path: PathBuf,
+        /// What is wrong with it; nothing of what it holds.
+        reason: String,
+    },
     /// An option that belongs to endpoints came neither once nor once for each.
     #[error("{option} was given {given} times for {endpoints} endpoints: give it once for each")]
     CountMismatch {

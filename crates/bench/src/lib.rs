@@ -17,6 +17,7 @@ mod args;
 mod body;
 mod client;
 mod connection;
+mod credentials;
 mod customer_key;
 mod endpoint;
 mod error;
@@ -37,7 +38,7 @@ mod tls;
 mod worker;
 mod xml;
 
-pub use args::{BenchArgs, InvalidProcessList, Operation, ProcessList, SecretText, Sse};
+pub use args::{BenchArgs, InvalidProcessList, Operation, ProcessList, Sse};
 pub use error::BenchError;
 pub use human::{ByteSize, InvalidByteSize, InvalidDuration};
 pub use report::{EndpointReport, Figures, OperationFigures, Ratios, Report, ServerFigures};

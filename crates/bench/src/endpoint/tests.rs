@@ -65,16 +65,33 @@ async fn https_needs_something_to_trust() {
 }
 
 #[tokio::test]
-async fn credentials_come_from_options_then_ours_then_those_of_aws() {
+async fn credentials_come_from_files_then_ours_then_those_of_aws() {
     let from_environment = endpoints("--endpoint http://127.0.0.1:1").await.unwrap();
     assert_eq!(from_environment[0].credentials.access_key_id, "aws-id");
     assert_eq!(*from_environment[0].credentials.secret_key, "", "a token has an empty secret");
     let two = "--endpoint http://127.0.0.1:1 --endpoint http://127.0.0.1:2";
-    let given = endpoints(&format!("{two} --access-key a --access-key b --secret-key s")).await.unwrap();
-    assert_eq!(given[1].credentials.access_key_id, "b");
-    assert_eq!(*given[1].credentials.secret_key, "s");
-    let three = endpoints(&format!("{two} --access-key a --access-key b --access-key c")).await;
+    let file = |text: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    };
+    let (first, second) = (file("access_key = a\nsecret_key = s"), file("token"));
+    let option = |file: &tempfile::NamedTempFile| format!(" --credentials {}", file.path().display());
+    let (first, second) = (option(&first), option(&second));
+    let once = endpoints(&format!("{two}{first}")).await.unwrap();
+    assert_eq!(once[1].credentials.access_key_id, "a");
+    let each = endpoints(&format!("{two}{first}{second}")).await.unwrap();
+    assert_eq!((each[0].credentials.access_key_id.as_str(), each[0].credentials.secret_key.as_str()), ("a", "s"));
+    assert_eq!((each[1].credentials.access_key_id.as_str(), each[1].credentials.secret_key.as_str()), ("token", ""));
+    let three = endpoints(&format!("{two}{first}{first}{second}")).await;
     assert!(matches!(three, Err(BenchError::CountMismatch { given: 3, endpoints: 2, .. })));
+}
+
+#[test]
+fn no_secret_is_taken_from_the_command_line() {
+    for option in ["--secret-key=s", "--access-key=a"] {
+        assert!(Command::try_parse_from(["bench", "put", option]).is_err(), "{option}");
+    }
 }
 
 #[tokio::test]

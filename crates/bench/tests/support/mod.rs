@@ -60,7 +60,7 @@ struct Command {
 
 /// Options as typed, with credentials.
 pub fn args(line: &str) -> BenchArgs {
-    let fixed = ["bench", "--access-key", "id", "--secret-key", "secret"];
+    let fixed = ["bench", "--credentials", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/credentials")];
     let words = fixed.into_iter().chain(line.split_whitespace());
     Command::try_parse_from(words).map_err(|error| error.to_string()).unwrap().args
 }

@@ -1,0 +1,90 @@
+//! Who signs: from a file, or from the environment. Never from the command line, which others on the machine can read;
+//! that goes for the access key too, in whose place a token may stand.
+
+use crate::error::BenchError;
+use std::io::Read;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The longest file of credentials, in bytes.
+const FILE_LEN_MAX: u64 = 4096;
+
+/// An access key pair, or a token with an empty secret.
+pub(crate) struct KeyPair {
+    pub access_key_id: Zeroizing<String>,
+    pub secret_key: Zeroizing<String>,
+}
+
+impl KeyPair {
+    /// Ours first, then those of AWS, each variable for itself.
+    pub(crate) fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self, BenchError> {
+        let either = |ours: &str, of_aws: &str| {
+            let found = environment(ours).or_else(|| environment(of_aws));
+            found.map(Zeroizing::new).ok_or(BenchError::NoCredentials)
+        };
+        Ok(Self {
+            access_key_id: either("CANOPIC_ACCESS_KEY", "AWS_ACCESS_KEY_ID")?,
+            secret_key: either("CANOPIC_SECRET_KEY", "AWS_SECRET_ACCESS_KEY")?,
+        })
+    }
+
+    /// Reads what `canopic key issue` prints.
+    pub(crate) fn from_file(path: &Path) -> Result<Self, BenchError> {
+        let refuse = |reason: String| BenchError::Credentials { path: path.to_owned(), reason };
+        let mut text = Zeroizing::new(String::with_capacity(FILE_LEN_MAX as usize));
+        let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+        file.take(FILE_LEN_MAX).read_to_string(&mut text).map_err(|error| refuse(error.to_string()))?;
+        Self::parse(&text).ok_or_else(|| {
+            refuse("expected the lines access_key = ID and secret_key = SECRET, or a token alone".to_owned())
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let owned = |text: &str| Zeroizing::new(text.to_owned());
+        match lines.as_slice() {
+            [token] if !token.contains(['=', ' ']) => {
+                Some(Self { access_key_id: owned(token), secret_key: Zeroizing::default() })
+            }
+            [first, second] => {
+                let value = |line: &str, name: &str| {
+                    let (found, value) = line.split_once('=')?;
+                    (found.trim() == name).then(|| owned(value.trim()))
+                };
+                Some(Self { access_key_id: value(first, "access_key")?, secret_key: value(second, "secret_key")? })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<(String, String)> {
+        KeyPair::parse(text).map(|pair| (pair.access_key_id.to_string(), pair.secret_key.to_string()))
+    }
+
+    #[test]
+    fn what_the_server_prints_is_read() {
+        let pair = Some(("ID".to_owned(), "a/b+c=".to_owned()));
+        assert_eq!(parsed("access_key = ID\nsecret_key = a/b+c=\n"), pair);
+        assert_eq!(parsed("\naccess_key=ID\r\nsecret_key=a/b+c=\r\n\n"), pair);
+        assert_eq!(parsed("cnptToken\n"), Some(("cnptToken".to_owned(), String::new())));
+    }
+
+    #[test]
+    fn other_files_are_refused_without_repeating_them() {
+        for text in ["", "access_key = ID", "secret_key = s\naccess_key = i", "a b", "a\nb", "a = b\nc = d\ne = f"] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret_key = hush").unwrap();
+        let error = KeyPair::from_file(file.path()).err().unwrap().to_string();
+        assert!(error.contains(&file.path().display().to_string()) && !error.contains("hush"), "{error}");
+        std::fs::write(file.path(), "x".repeat(5000) + " y").unwrap();
+        assert_eq!(KeyPair::from_file(file.path()).unwrap().access_key_id.len(), 4096);
+        assert!(KeyPair::from_file(Path::new("/nonexistent")).is_err());
+    }
+}
