@@ -14,7 +14,7 @@ use crate::error::{
     BadChecksum, CustomerKeyNotApplicable, CustomerKeyRequired, EntityTooLarge, Fault, NoSuchBucket, NoSuchKey,
     NoSuchUpload, PreconditionFailed, StoredDataDamaged, WrongCustomerKey,
 };
-use crate::objects::{ATTEMPTS, ReplaceError, commit, contention, remove_body};
+use crate::objects::{ATTEMPTS, ReplaceError, commit, contention};
 use crate::put_object::{PutObjectError, PutObjectOutput};
 use crate::records::{
     BodyPlace, ObjectMetadata, ObjectRecord, PartChecksum, PartRecord, PartsRecord, Stored, StoredETag, UploadRecord,
@@ -39,7 +39,7 @@ pub struct CompleteMultipartUpload {
     pub upload: UploadId,
     /// The parts in order.
     pub parts: Vec<CompletedPart>,
-    /// The customer key. Without it the upload completes too, unless it has checksums to combine.
+    /// The customer key. Without it the upload completes too, unless there are checksums to combine or to check.
     pub customer_key: Option<CustomerKey>,
     /// Conditions on the object that it replaces.
     pub conditions: WriteConditions,
@@ -182,7 +182,9 @@ impl Uploads {
         let record = &current.record;
         let mode = mode_of(&record.wrapped.holder());
         let customer_key = complete.customer_key.as_ref();
-        if mode == EncryptionMode::Customer && customer_key.is_none() && record.checksum.is_none() {
+        let claims = complete.checksum.is_some() || complete.parts.iter().any(|part| part.checksum.is_some());
+        let needs_key = record.checksum.is_some() || claims;
+        if mode == EncryptionMode::Customer && customer_key.is_none() && !needs_key {
             return Ok(None);
         }
         Ok(Some(self.unlock(bucket, object, record, customer_key).await?))
@@ -203,7 +205,7 @@ impl Uploads {
         for (index, part) in wanted.iter().enumerate() {
             let number = part.number.get();
             let (stored, record) = uploaded.remove(&number).ok_or(InvalidPart(number))?;
-            let etag = record.etag.open(&sealer, &record.entry.salt)?;
+            let etag = record.etag.open(&sealer)?;
             if part.etag.as_ref() != Some(&etag) {
                 return Err(InvalidPart(number).into());
             }
@@ -256,9 +258,7 @@ impl Uploads {
             acl: upload.acl,
             etag: match mode {
                 EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-                EncryptionMode::Server => {
-                    StoredETag::seal(&self.digest_sealer(bucket), upload.version.as_bytes(), &etag)
-                }
+                EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(bucket), &etag),
             },
             wrapped: upload.wrapped.clone(),
             sealed_metadata,
@@ -282,13 +282,12 @@ impl Uploads {
         let (bucket, object) = (target.bucket, target.object);
         let partition = bucket.partition(object);
         let (head, upload_key) = (sole(tables::OBJECTS), UploadRecord::record_key(complete.upload));
-        let replaced = self.objects.current(&partition).await?;
-        self.objects.conditions_hold(bucket, object, replaced.as_ref(), &complete.conditions)?;
+        let replaced = self.objects.replaced(&partition).await?;
+        if !complete.conditions.is_empty() {
+            self.objects.conditions_hold(bucket, object, replaced.judged()?, &complete.conditions)?;
+        }
         let mut batch = Batch {
-            preconditions: vec![
-                as_read(head.clone(), replaced.as_ref().map(|c| &c.stored)),
-                as_read(upload_key.clone(), Some(&current.stored)),
-            ],
+            preconditions: vec![replaced.unchanged(), as_read(upload_key.clone(), Some(&current.stored))],
             put: vec![
                 self.records().put(&partition, head, record.encode()),
                 self.records().put(&partition, ObjectRecord::parts_key(record.version), parts_record.encode()),
@@ -296,9 +295,7 @@ impl Uploads {
             delete: vec![upload_key],
             ..Batch::default()
         };
-        if let Some(replaced) = &replaced {
-            remove_body(self.records(), &partition, &replaced.record, &mut batch).await?;
-        }
+        replaced.remove_body(self.records(), &partition, &mut batch).await?;
         for (stored, part) in selection.chosen.iter().chain(&selection.dropped) {
             let part_key = PartRecord::record_key(complete.upload, part.entry.number);
             batch.preconditions.push(as_read(part_key.clone(), Some(stored)));

@@ -10,8 +10,8 @@ use crate::body::BodyStream;
 use crate::conditions::{ReadConditions, Unmet};
 use crate::encryption::{UnlockError, mode_of, unlock};
 use crate::error::{
-    CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, NotPublic, PreconditionFailed,
-    RangeUnsatisfiable, StoredDataDamaged, WrongCustomerKey,
+    CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, NotPublic,
+    PreconditionFailed, RangeUnsatisfiable, StoredDataDamaged, WrongCustomerKey,
 };
 use crate::object_info::ObjectInfo;
 use crate::objects::{Objects, identity};
