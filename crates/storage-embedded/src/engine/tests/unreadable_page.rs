@@ -129,3 +129,13 @@ fn an_engine_that_is_being_opened_does_not_pass_over_a_page() {
     *bad.lock().unwrap() = 0..0;
     open().unwrap();
 }
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "built for debugging, the engine reads all its pages whenever it is opened")]
+fn an_engine_that_was_closed_cleanly_opens_beside_a_page_that_cannot_be_read() {
+    let (_temp, bad, engine) = filled();
+    *bad.lock().unwrap() = BAD;
+    let found = readable(&engine);
+    engine.reopen().unwrap();
+    assert_eq!(readable(&engine), found);
+}
