@@ -117,7 +117,7 @@ impl Intake<'_> {
                 Mode::Decode
             }
         };
-        Ok(Body::http_body(Framed::new(body, mode, length, self.exchange.clone())))
+        Ok(Body::http_body(Framed::new(body, mode, length, self.budget.clone(), self.exchange.clone())))
     }
 }
 

@@ -24,8 +24,10 @@ pub(crate) const DELETION_LEN_MAX: usize = 2 << 20;
 /// The longest ACL or configuration of a bucket, in bytes. An ACL of 100 grants has 40 KiB.
 pub(crate) const CONFIGURATION_LEN_MAX: usize = 64 << 10;
 
-/// The largest signed chunk, in bytes: it is held whole until its signature is checked. Clients use 64 KiB to 1 MiB.
-pub(crate) const SIGNED_CHUNK_LEN_MAX: u64 = 16 << 20;
+/// The largest signed chunk, in bytes: it is held whole until its signature is checked. The SDKs for Java and .NET and
+/// that of `MinIO` sign 64 to 128 KiB at a time, and the largest chunks of botocore have 1 MiB. Those of the SDK for Rust
+/// are as long as the body, but they are not signed.
+pub(crate) const SIGNED_CHUNK_LEN_MAX: u64 = 1 << 20;
 
 /// The largest body of an admin request, in bytes.
 pub(crate) const ADMIN_BODY_LEN_MAX: usize = 1 << 20;

@@ -9,6 +9,7 @@ use http_body::Frame;
 use operations::BodyError;
 use s3s::{Body, StdError};
 
+use super::budget::{Budget, Held};
 use crate::aws_chunked::{Decoder, Malformed, Piece};
 use crate::exchange::Exchange;
 use crate::limits::SIGNED_CHUNK_LEN_MAX;
@@ -28,7 +29,10 @@ pub(super) enum Mode {
 pub(super) struct Framed {
     inner: Body,
     mode: Mode,
+    budget: Arc<Budget>,
     exchange: Arc<Exchange>,
+    /// What `s3s` holds of a signed chunk.
+    held: Option<Held>,
     /// `None` once the body has ended or failed.
     decoder: Option<Decoder>,
     /// Plaintext bytes that are still to come.
@@ -37,8 +41,10 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    pub(super) fn new(inner: Body, mode: Mode, length: u64, exchange: Arc<Exchange>) -> Self {
-        Self { inner, mode, exchange, decoder: Some(Decoder::default()), left: length, ready: VecDeque::new() }
+    /// `length`: of the plaintext, as declared, in bytes.
+    pub(super) fn new(inner: Body, mode: Mode, length: u64, budget: Arc<Budget>, exchange: Arc<Exchange>) -> Self {
+        let decoder = Some(Decoder::default());
+        Self { inner, mode, budget, exchange, held: None, decoder, left: length, ready: VecDeque::new() }
     }
 
     fn take(&mut self, decoder: &mut Decoder, mut input: Bytes) -> Result<(), BodyError> {
@@ -51,13 +57,26 @@ impl Framed {
                 Piece::Chunk(size) if self.mode == Mode::Watch && size > SIGNED_CHUNK_LEN_MAX => {
                     return Err(BodyError::Malformed);
                 }
-                Piece::Chunk(_) => {}
+                Piece::Chunk(size) => self.hold(size)?,
                 Piece::Data(data) => {
                     // A chunk never has more than is left, so neither has its data.
                     self.left -= data.len() as u64;
                     self.give(data);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Exchanges the share of the last chunk for that of the one that begins.
+    fn hold(&mut self, size: u64) -> Result<(), BodyError> {
+        self.held = None;
+        if self.mode == Mode::Watch {
+            let held = self.budget.hold(size, self.exchange.principal()).map_err(|refusal| {
+                self.exchange.set_body_refusal(refusal);
+                BodyError::Incomplete
+            })?;
+            self.held = Some(held);
         }
         Ok(())
     }
@@ -88,6 +107,7 @@ impl Framed {
 
     fn fail(&mut self, fault: BodyError) -> StdError {
         self.decoder = None;
+        self.held = None;
         self.ready.clear();
         self.exchange.set_body_fault(fault.clone());
         Box::new(fault)

@@ -171,10 +171,31 @@ async fn signed_chunks_that_stop_early_are_incomplete() {
 #[tokio::test]
 async fn a_chunk_too_large_to_be_held_is_refused_at_its_first_line() {
     let world = World::new();
-    let (draft, _) = V4::default()
-        .header(put().with("x-amz-decoded-content-length", "4000000000"), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
-    let body = format!("ee6b2800;chunk-signature={}\r\nxxxx", "0".repeat(64));
-    assert_eq!(world.refused(draft.body(body)).await, refused(400, "InvalidRequest"));
+    for size in [4_000_000_000_u64, (1 << 20) + 1] {
+        let draft = put().with("x-amz-decoded-content-length", size.to_string());
+        let (draft, _) = V4::default().header(draft, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+        let body = format!("{size:x};chunk-signature={}\r\nxxxx", "0".repeat(64));
+        assert_eq!(world.refused(draft.body(body)).await, refused(400, "InvalidRequest"));
+    }
+    let largest = vec![7; 1 << 20];
+    assert_eq!(world.served(V4::default().chunks(put(), &[&largest, &largest])).await.body.len(), 2 << 20);
+}
+
+#[tokio::test]
+async fn what_is_held_of_signed_chunks_is_bounded() {
+    let world = World::new();
+    let chunk = vec![7; 100_000];
+    let chunks = || V4::default().chunks(put(), &[&chunk, &chunk, &chunk]);
+    let held = world.hold((64 << 20) - 99_999);
+    assert_eq!(world.refused(chunks()).await, refused(503, "SlowDown"));
+    drop(held);
+    // One chunk at a time, and nothing once the request is answered.
+    let held = world.hold((64 << 20) - 100_000);
+    for _ in 0..2 {
+        assert_eq!(world.served(chunks()).await.body.len(), 300_000);
+    }
+    drop(held);
+    drop(world.hold(64 << 20));
 }
 
 #[tokio::test]
