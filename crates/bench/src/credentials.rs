@@ -7,7 +7,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest file of credentials, in bytes.
-const FILE_LEN_MAX: u64 = 4096;
+const FILE_LEN_MAX: usize = 4096;
 
 /// An access key pair, or a token with an empty secret.
 pub(crate) struct KeyPair {
@@ -31,10 +31,11 @@ impl KeyPair {
     /// Reads what `canopic key issue` prints.
     pub(crate) fn from_file(path: &Path) -> Result<Self, BenchError> {
         let refuse = |reason: String| BenchError::Credentials { path: path.to_owned(), reason };
-        let mut text = Zeroizing::new(String::with_capacity(FILE_LEN_MAX as usize));
+        let mut text = Zeroizing::new(String::with_capacity(FILE_LEN_MAX + 1));
         let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
-        file.take(FILE_LEN_MAX).read_to_string(&mut text).map_err(|error| refuse(error.to_string()))?;
-        Self::parse(&text).ok_or_else(|| {
+        file.take(FILE_LEN_MAX as u64 + 1).read_to_string(&mut text).map_err(|error| refuse(error.to_string()))?;
+        let short_enough = text.len() <= FILE_LEN_MAX;
+        Self::parse(&text).filter(|_| short_enough).ok_or_else(|| {
             refuse("expected the lines access_key = ID and secret_key = SECRET, or a token alone".to_owned())
         })
     }
@@ -61,6 +62,7 @@ impl KeyPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     fn parsed(text: &str) -> Option<(String, String)> {
         KeyPair::parse(text).map(|pair| (pair.access_key_id.to_string(), pair.secret_key.to_string()))
@@ -79,12 +81,12 @@ mod tests {
         for text in ["", "access_key = ID", "secret_key = s\naccess_key = i", "a b", "a\nb", "a = b\nc = d\ne = f"] {
             assert_eq!(parsed(text), None, "{text}");
         }
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "secret_key = hush").unwrap();
-        let error = KeyPair::from_file(file.path()).err().unwrap().to_string();
-        assert!(error.contains(&file.path().display().to_string()) && !error.contains("hush"), "{error}");
-        std::fs::write(file.path(), "x".repeat(5000) + " y").unwrap();
-        assert_eq!(KeyPair::from_file(file.path()).unwrap().access_key_id.len(), 4096);
+        for text in ["secret_key = hush".to_owned(), "hush".repeat(1025)] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let error = KeyPair::from_file(file.path()).err().unwrap().to_string();
+            assert!(error.contains(&file.path().display().to_string()) && !error.contains("hush"), "{error}");
+        }
         assert!(KeyPair::from_file(Path::new("/nonexistent")).is_err());
     }
 }

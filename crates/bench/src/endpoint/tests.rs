@@ -1,5 +1,6 @@
 use super::*;
 use clap::Parser;
+use std::io::Write as _;
 
 #[derive(Parser)]
 struct Command {
@@ -71,8 +72,8 @@ async fn credentials_come_from_files_then_ours_then_those_of_aws() {
     assert_eq!(*from_environment[0].credentials.secret_key, "", "a token has an empty secret");
     let two = "--endpoint http://127.0.0.1:1 --endpoint http://127.0.0.1:2";
     let file = |text: &str| {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
         file
     };
     let (first, second) = (file("access_key = a\nsecret_key = s"), file("token"));
