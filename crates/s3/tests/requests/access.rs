@@ -1,6 +1,6 @@
 //! What policies see of requests, and which rights a request takes.
 
-use canopic_s3::TlsVersion;
+use s3::TlsVersion;
 
 use crate::support::{Answer, Site, Who};
 

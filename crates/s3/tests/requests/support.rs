@@ -3,10 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use canopic_s3::{
-    AdminRequest, Body, Connection, CredentialStore, Domains, Gateway, GatewayConfig, Handlers, ServerRoutes,
-    TlsVersion,
-};
 use envelope::RootKey;
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -14,6 +10,10 @@ use identity::{AccessKeyId, SecretAccessKey, Token};
 use kms::LocalKeyring;
 use model::{Principal, Timestamp};
 use operations::{Clock, Fault, Operations, Ports};
+use s3::{
+    AdminRequest, Body, Connection, CredentialStore, Domains, Gateway, GatewayConfig, Handlers, ServerRoutes,
+    TlsVersion,
+};
 use storage::memory::MemoryStore;
 
 /// Who sends a request.
