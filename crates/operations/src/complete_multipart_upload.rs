@@ -45,7 +45,26 @@ pub struct CompleteMultipartUpload {
     pub conditions: WriteConditions,
     /// The checksum of the whole object that the client claims.
     pub checksum: Option<(ChecksumAlgorithm, Vec<u8>)>,
+    /// Whether the client takes that checksum for one over the whole object; `None` when it does not say.
+    pub full_object_checksum: Option<bool>,
+    /// The size in bytes that the client expects.
+    pub size: Option<u64>,
 }
+
+/// The parts add up to another size than the client expects.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {computed}")]
+pub struct OtherSize {
+    /// What the client says.
+    pub expected: u64,
+    /// What the parts have.
+    pub computed: u64,
+}
+
+/// The upload was begun with a checksum of the other type, or with none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The upload was created without a checksum of the type that x-amz-checksum-type names.")]
+pub struct OtherChecksumType;
 
 /// A listed part was never uploaded, or its tag or checksum is another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +105,12 @@ pub enum CompleteError {
     /// See [`BadChecksum`].
     #[error(transparent)]
     Checksum(#[from] BadChecksum),
+    /// See [`OtherChecksumType`].
+    #[error(transparent)]
+    ChecksumType(#[from] OtherChecksumType),
+    /// See [`OtherSize`].
+    #[error(transparent)]
+    Size(#[from] OtherSize),
     /// See [`CustomerKeyRequired`].
     #[error(transparent)]
     KeyRequired(#[from] CustomerKeyRequired),
@@ -236,6 +261,13 @@ impl Uploads {
         let tag = unlocked.map(|unlocked| unlocked.manifest_tag(&entries));
         let manifest = Manifest::new(entries, tag).map_err(|_| InvalidPartOrder)?;
         let size = manifest.total_len();
+        if let Some(expected) = complete.size.filter(|expected| *expected != size) {
+            return Err(OtherSize { expected, computed: size }.into());
+        }
+        let has_type = |full| upload.checksum.is_some() && upload.full_object_checksum == full;
+        if !complete.full_object_checksum.is_none_or(has_type) {
+            return Err(OtherChecksumType.into());
+        }
         let checksum = match unlocked {
             None => None,
             Some(unlocked) => combined_checksum(unlocked, upload, complete, selection)?,

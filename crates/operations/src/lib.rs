@@ -51,7 +51,9 @@ pub use buckets::{
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, StoredChecksum};
 pub use clock::Clock;
-pub use complete_multipart_upload::{CompleteError, CompleteMultipartUpload, CompletedPart};
+pub use complete_multipart_upload::{
+    CompleteError, CompleteMultipartUpload, CompletedPart, OtherChecksumType, OtherSize,
+};
 pub use conditions::{ReadConditions, TagMatch, WriteConditions};
 pub use copy_object::{CopyError, CopyObject, CopySource, MetadataDirective, PointlessCopy};
 pub use create_multipart_upload::{CreateMultipartUpload, CreateUploadError, CreatedUpload};

@@ -20,6 +20,8 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal>
             "tagging-directive" if value == "COPY" => {}
             "bucket-object-lock-enabled" | "server-side-encryption-bucket-key-enabled"
                 if value.eq_ignore_ascii_case("false") => {}
+            // Of all calls with POST only a completion has it.
+            "mp-object-size" if method == Method::POST => {}
             _ if SUPPORTED.contains(&feature) || feature.starts_with("meta-") => {}
             // On reads, what nobody here knows changes nothing.
             _ if is_read && !feature.starts_with("object-lock") => {}

@@ -69,6 +69,8 @@ pub(crate) fn completion(upload: UploadId, parts: Vec<CompletedPart>, seed: KeyS
         customer_key: seed.map(customer_key),
         conditions: WriteConditions::default(),
         checksum: None,
+        full_object_checksum: None,
+        size: None,
     }
 }
 
@@ -358,4 +360,18 @@ async fn a_part_without_its_upload_is_swept_and_one_with_it_stays() {
     assert_eq!(site.store.linked_blob_count(), 1);
     let facts = site.operations.uploads.facts(&*site.bucket().await, &crate::support::object_key("kept"), kept).await;
     assert!(facts.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_upload_of_another_size_or_checksum_type_than_expected_does_not_complete() {
+    let site = Site::new().await;
+    let upload = create_with(&site, "object", None, Some(ChecksumAlgorithm::Crc32), false).await;
+    let etag = upload_part(&site, "object", upload, 1, b"part", None).await.unwrap().etag;
+    let completion = || completion(upload, vec![listed(1, &etag)], None);
+    let refused = complete(&site, "object", CompleteMultipartUpload { size: Some(5), ..completion() }).await;
+    assert!(matches!(refused, Err(CompleteError::Size(_))));
+    let full = CompleteMultipartUpload { full_object_checksum: Some(true), ..completion() };
+    assert!(matches!(complete(&site, "object", full).await, Err(CompleteError::ChecksumType(_))));
+    let right = CompleteMultipartUpload { size: Some(4), full_object_checksum: Some(false), ..completion() };
+    assert_eq!(complete(&site, "object", right).await.unwrap().size, 4);
 }

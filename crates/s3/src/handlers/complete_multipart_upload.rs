@@ -23,13 +23,14 @@ pub(super) async fn complete_multipart_upload(
     judge_by_upload(handlers, &mut asking, &input.bucket, &input.key, &input.upload_id).await?;
     let granted = asking.object(Action::PutObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
-    check_checksum_type(input)?;
     let complete = CompleteMultipartUpload {
         upload: upload_id(&input.upload_id)?,
         parts: completed_parts(input)?,
         customer_key: read.customer_key,
         conditions: write_conditions(&request.headers)?,
         checksum: whole_checksum(input),
+        full_object_checksum: full_object_checksum(input)?,
+        size: input.mpu_object_size.map(object_size).transpose()?,
     };
     let output = handlers.operations().uploads.complete(&granted, complete).await.map_err(s3)?;
     asking.note_encryption(output.encryption);
@@ -90,27 +91,27 @@ const fn whole_fields(input: &CompleteMultipartUploadInput) -> [(ChecksumAlgorit
     ]
 }
 
-/// A type is held to the form of the checksum beside it, whose value the upload's is then compared with: the two types
-/// of a checksum have different values. A type alone could not be checked, and is not passed over.
-fn check_checksum_type(input: &CompleteMultipartUploadInput) -> S3Result<()> {
-    let refuse = |code, message: &str| Err(S3Error::with_message(code, message.to_owned()));
-    let is_composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
-        None => return Ok(()),
-        Some("COMPOSITE") => true,
-        Some("FULL_OBJECT") => false,
-        Some(_) => return refuse(S3ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid."),
+/// Whether the checksum is one over the whole object. A value beside it must have the form of its type: a composite one
+/// has the number of parts behind it.
+fn full_object_checksum(input: &CompleteMultipartUploadInput) -> S3Result<Option<bool>> {
+    let refuse = |message: &str| Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message.to_owned()));
+    let full = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+        None => return Ok(None),
+        Some("COMPOSITE") => false,
+        Some("FULL_OBJECT") => true,
+        Some(_) => return refuse("Value for x-amz-checksum-type header is invalid."),
     };
     match whole_fields(input).into_iter().find_map(|(_, text)| text.as_ref()) {
-        None => refuse(
-            S3ErrorCode::NotImplemented,
-            "The x-amz-checksum-type header without a checksum of the whole implies functionality that is not implemented",
-        ),
-        // A composite one has the number of parts behind it.
-        Some(text) if text.contains('-') != is_composite => {
-            refuse(S3ErrorCode::InvalidRequest, "The checksum is not of the type that x-amz-checksum-type names.")
+        Some(text) if text.contains('-') == full => {
+            refuse("The checksum is not of the type that x-amz-checksum-type names.")
         }
-        Some(_) => Ok(()),
+        _ => Ok(Some(full)),
     }
+}
+
+fn object_size(size: i64) -> S3Result<u64> {
+    let message = "Value for x-amz-mp-object-size header is invalid.";
+    u64::try_from(size).map_err(|_| S3Error::with_message(S3ErrorCode::InvalidRequest, message))
 }
 
 /// A value that is no base64 stays one that nothing equals.
@@ -134,7 +135,7 @@ mod tests {
                 checksum_crc32c: checksum.map(str::to_owned),
                 ..CompleteMultipartUploadInput::default()
             };
-            check_checksum_type(&input).map_or_else(|error| error.code().as_str().to_owned(), |()| "ok".to_owned())
+            full_object_checksum(&input).map_or_else(|error| error.code().as_str().to_owned(), |_| "ok".to_owned())
         };
         assert_eq!(answer(None, None), "ok");
         assert_eq!(answer(Some("FULL_OBJECT"), Some("AAAAAA==")), "ok");
@@ -142,6 +143,6 @@ mod tests {
         assert_eq!(answer(Some("FULL_OBJECT"), Some("AAAAAA==-2")), "InvalidRequest");
         assert_eq!(answer(Some("COMPOSITE"), Some("AAAAAA==")), "InvalidRequest");
         assert_eq!(answer(Some("PARTIAL"), Some("AAAAAA==")), "InvalidRequest");
-        assert_eq!(answer(Some("COMPOSITE"), None), "NotImplemented");
+        assert_eq!(answer(Some("COMPOSITE"), None), "ok", "compared with the upload's");
     }
 }

@@ -235,6 +235,8 @@ impl IntoS3 for CompleteError {
             Self::TooSmall(error) => say(S3ErrorCode::EntityTooSmall, error),
             Self::TooLarge(error) => say(S3ErrorCode::EntityTooLarge, error),
             Self::Checksum(error) => say(S3ErrorCode::BadDigest, error),
+            Self::ChecksumType(error) => say(S3ErrorCode::InvalidRequest, error),
+            Self::Size(error) => say(S3ErrorCode::InvalidRequest, error),
             Self::KeyRequired(_) | Self::KeyNotApplicable(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_REQUIRED),
             Self::WrongKey(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_WRONG),
             Self::Precondition(error) => precondition(&error),
