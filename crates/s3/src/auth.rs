@@ -101,7 +101,7 @@ pub(crate) async fn claim(
         }
         PresentedKey::AccessKey(id) => {
             coverage::check(headers, uri, scheme, in_query, region)?;
-            let found = store.access_key(&id).await.map_err(|fault| logged(&fault))?;
+            let found = store.access_key(&id).await.map_err(|fault| of_fault(&fault))?;
             let Some((secret, principal)) = found else {
                 return Err(unknown_access_key().detail("AWSAccessKeyId", id.as_str()));
             };
@@ -136,7 +136,7 @@ async fn token_principal(
              revoke it.",
         ));
     }
-    let principal = store.token(token).await.map_err(|fault| logged(&fault))?;
+    let principal = store.token(token).await.map_err(|fault| of_fault(&fault))?;
     principal.ok_or_else(unknown_access_key)
 }
 
@@ -184,9 +184,4 @@ fn malformed(error: MalformedAuthorization) -> Refusal {
         InvalidKey => (StatusCode::FORBIDDEN, "InvalidAccessKeyId"),
     };
     Refusal::new(status, code, error.to_string())
-}
-
-fn logged(fault: &Fault) -> Refusal {
-    tracing::error!(error = %fault, "a credential could not be looked up");
-    of_fault(fault)
 }

@@ -1,7 +1,8 @@
 //! From what can go wrong to the code, the status and the words of the S3 protocol. One match each, without a wildcard:
 //! a new error does not compile until it has an answer.
 
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use operations::{BodyError, Fault};
 
 use crate::refusal::Refusal;
@@ -18,26 +19,44 @@ pub(crate) fn of_body(fault: &BodyError) -> Refusal {
     Refusal::new(status, code, fault.to_string())
 }
 
-/// Something on our side. What exactly goes to the log, and only there.
+/// Something on our side: the client learns that it was us, the log what it was, here and once.
 pub(crate) fn of_fault(fault: &Fault) -> Refusal {
-    let try_again = || {
-        let message = "Please reduce your request rate.";
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message)
-    };
     match fault {
-        Fault::Store(error) => match error {
-            // SDKs wait and retry after 503, and give up or hurry after others.
-            storage::Error::Full => {
-                let message = "The storage of this service is full. Nothing was stored.";
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "InsufficientStorage", message)
-            }
-            storage::Error::Unavailable(_) => try_again(),
-            storage::Error::NoSuchBlob(_) | storage::Error::BlobTooShort(_) | storage::Error::Damaged(_) => {
-                Refusal::internal()
-            }
-        },
-        Fault::Contention(_) => try_again(),
-        Fault::KeyService(_) | Fault::Damaged(_) => Refusal::internal(),
-        Fault::NotCovered(_) => Refusal::access_denied("Access Denied"),
+        Fault::Store(error) => of_store(error),
+        Fault::KeyService(error) if error.is_retryable() => {
+            tracing::warn!(target: "canopic::fault", %error, "the key service is unavailable");
+            unavailable("The key service is unavailable. Please try again.")
+        }
+        Fault::Contention(_) => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+        }
+        Fault::KeyService(_) | Fault::Damaged(_) | Fault::NotCovered(_) => internal(fault),
     }
+}
+
+fn of_store(error: &storage::Error) -> Refusal {
+    match error {
+        // SDKs wait and retry after 503, and give up or hurry after others.
+        storage::Error::Full => {
+            tracing::warn!(target: "canopic::fault", "the store is full: a write was refused");
+            let message = "The store is full. Nothing was written; reads and deletes go on.";
+            let mut refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "InsufficientStorage", message);
+            refusal.headers = Some(Box::new(HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("30"))])));
+            refusal
+        }
+        storage::Error::Unavailable(_) => {
+            tracing::warn!(target: "canopic::fault", %error, "the store is unavailable");
+            unavailable("The store is unavailable. Please try again.")
+        }
+        storage::Error::NoSuchBlob(_) | storage::Error::BlobTooShort(_) | storage::Error::Damaged(_) => internal(error),
+    }
+}
+
+fn unavailable(message: &'static str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(target: "canopic::fault", %error, "a request failed on our side");
+    Refusal::internal()
 }

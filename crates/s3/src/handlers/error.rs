@@ -1,5 +1,5 @@
-//! The one mapping from what went wrong to what S3 says: a `match` without a wildcard for each operation. What only
-//! the operator may know goes to the log, here and once.
+//! The one mapping from what went wrong to what S3 says: a `match` without a wildcard for each operation. Faults of ours
+//! and broken bodies happen to the front too; `crate::error` has their part.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use operations::{
@@ -8,6 +8,8 @@ use operations::{
     ObjectAclError, PolicyError, PutObjectError, ReadError, UploadPartCopyError, UploadPartError, WriteBodyError,
 };
 use s3s::{S3Error, S3ErrorCode};
+
+use crate::error::{of_body, of_fault};
 
 /// AWS's wordings for customer keys (shared with the header checks of the front by meaning, not by code).
 const KEY_REQUIRED: &str = "The object was stored using a form of Server Side Encryption. The correct parameters must \
@@ -41,44 +43,8 @@ fn custom(code: &'static str, status: StatusCode, message: &'static str) -> S3Er
 
 impl IntoS3 for Fault {
     fn into_s3(self) -> S3Error {
-        match self {
-            Self::Store(error) => store(&error),
-            Self::Damaged(error) => internal(&error),
-            Self::KeyService(error) if error.is_retryable() => {
-                tracing::warn!(target: "canopic::fault", %error, "the key service is unavailable");
-                say(S3ErrorCode::ServiceUnavailable, "The key service is unavailable. Please try again.")
-            }
-            Self::KeyService(error) => internal(&error),
-            Self::Contention(_) => say(S3ErrorCode::SlowDown, "Please reduce your request rate."),
-            Self::NotCovered(error) => internal(&error),
-        }
+        of_fault(&self).to_s3_error()
     }
-}
-
-fn store(error: &storage::Error) -> S3Error {
-    match error {
-        storage::Error::Full => {
-            tracing::warn!(target: "canopic::fault", "the store is full: a write was refused");
-            let mut answer = custom(
-                "InsufficientStorage",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The store is full. Nothing was written; reads and deletes go on.",
-            );
-            answer.set_headers(HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("30"))]));
-            answer
-        }
-        storage::Error::Unavailable(_) => {
-            tracing::warn!(target: "canopic::fault", %error, "the store is unavailable");
-            say(S3ErrorCode::ServiceUnavailable, "The store is unavailable. Please try again.")
-        }
-        storage::Error::NoSuchBlob(_) | storage::Error::BlobTooShort(_) | storage::Error::Damaged(_) => internal(error),
-    }
-}
-
-/// Tells the log what it was, and the client that it was us.
-fn internal(error: &dyn std::fmt::Display) -> S3Error {
-    tracing::error!(target: "canopic::fault", %error, "a request failed on our side");
-    say(S3ErrorCode::InternalError, "We encountered an internal error. Please try again.")
 }
 
 impl IntoS3 for AuthorizeError {
@@ -136,17 +102,7 @@ fn not_modified(error: &NotModified) -> S3Error {
 
 impl IntoS3 for BodyError {
     fn into_s3(self) -> S3Error {
-        match self {
-            Self::Incomplete => say(S3ErrorCode::IncompleteBody, self),
-            Self::ContentSha256Mismatch => {
-                let mut answer = say(S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()), self);
-                answer.set_status_code(StatusCode::BAD_REQUEST);
-                answer
-            }
-            Self::SignatureMismatch => say(S3ErrorCode::SignatureDoesNotMatch, self),
-            Self::Malformed => say(S3ErrorCode::InvalidRequest, self),
-            Self::Source => say(S3ErrorCode::InternalError, "We encountered an internal error. Please try again."),
-        }
+        of_body(&self).to_s3_error()
     }
 }
 
