@@ -4,7 +4,9 @@ import http.client
 import random
 import re
 import shutil
+import ssl
 
+import httpx
 import pytest
 
 from harness.content import KIB, MIB, content, customer_headers, customer_key
@@ -185,6 +187,32 @@ def test_blobs_exchanged_with_each_other_are_never_read_as_right(pristine, tmp_p
     assert start_or_refuse(server)
     read_all(server)
     server.stop()
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_damage_in_mid_body_cuts_the_connection_or_resets_the_stream(pristine, tmp_path, version):
+    """The first chunks have left when the damage is met: the end must not look like one."""
+    server = damaged_copy(pristine, tmp_path / "copy")
+    blobs, _ = files_of(server)
+    for path in blobs:
+        stored = bytearray(path.read_bytes())
+        stored[-100] ^= 1
+        path.write_bytes(stored)
+    assert start_or_refuse(server)
+    for name in ("c/large", "s/large"):
+        headers = {}
+        with pytest.raises((http.client.HTTPException, OSError, ssl.SSLError)):
+            Signer(server, server.root)("GET", f"/{BUCKET}/{name}", headers=headers_of(name), tamper=headers.update)
+        received = 0
+        with httpx.Client(http2=version == "2", http1=version != "2", verify=server.tls(), timeout=60) as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                with client.stream("GET", f"{server.url}/{BUCKET}/{name}", headers=headers) as answer:
+                    assert (answer.status_code, answer.http_version) == (200, f"HTTP/{version}")
+                    for piece in answer.iter_raw():
+                        received += len(piece)
+        assert 0 < received < OBJECTS["large"]
+    server.stop()
+    assert "panicked at" not in server.printed()
 
 
 def test_lost_blobs_are_errors_for_their_objects_only(pristine, tmp_path):

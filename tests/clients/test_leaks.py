@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import pathlib
 import socket
 from urllib.parse import quote
 
@@ -178,3 +179,9 @@ def test_files_with_secrets_are_for_their_owner_only(flow):
     assert private
     for path in private:
         assert path.stat().st_mode & 0o077 == 0 or "PRIVATE" not in path.read_text(errors="replace"), path
+
+
+def test_the_process_forbids_core_dumps(server):
+    limits = pathlib.Path(f"/proc/{server.process.pid}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"], core

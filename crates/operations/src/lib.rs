@@ -52,7 +52,8 @@ pub use buckets::{
 pub use checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, StoredChecksum};
 pub use clock::Clock;
 pub use complete_multipart_upload::{
-    CompleteError, CompleteMultipartUpload, CompletedPart, OtherChecksumType, OtherSize,
+    CompleteError, CompleteMultipartUpload, CompletedPart, EntityTooSmall, InvalidPart, InvalidPartOrder,
+    OtherChecksumType, OtherSize,
 };
 pub use conditions::{ReadConditions, TagMatch, WriteConditions};
 pub use copy_object::{CopyError, CopyObject, CopySource, MetadataDirective, PointlessCopy};
