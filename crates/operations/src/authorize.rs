@@ -184,7 +184,8 @@ impl Authorizer {
             }
             decision => decision?,
         };
-        let may_list = self.may_list(caller, &bucket, object);
+        // Only a read tells of absence: nobody else pays for the second decision.
+        let may_list = action == Action::GetObject && self.may_list(caller, &bucket, object);
         Ok(Granted { permit, may_list, bucket: Some(bucket), by_object_acl })
     }
 

@@ -1,3 +1,4 @@
+use envelope::CustomerKey;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{ByteRange, RangeSpec};
 use operations::{GetObject, Granted, ObjectInfo, ReadError};
@@ -22,13 +23,7 @@ pub(super) async fn get_object(
     let input = &request.input;
     let granted = asking.object(Action::GetObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
-    let get = GetObject {
-        customer_key: read.customer_key,
-        conditions: read_conditions(&request.headers),
-        range: range(&request.headers),
-        part: input.part_number.map(part_number).transpose()?,
-    };
-    one_of_range_and_part(&get)?;
+    let get = wanted(&request.headers, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.get_object(&granted, &get).await;
     let operations::GetObjectOutput { info, range, body } = found.map_err(|error| hide_absence(&granted, error))?;
     asking.note_encryption(info.encryption);
@@ -72,16 +67,19 @@ pub(super) fn hide_absence(granted: &Granted, error: ReadError) -> S3Error {
 }
 
 /// A header that is not one satisfiable byte range is ignored, as RFC 9110 section 14.2 allows and AWS does.
-pub(super) fn range(headers: &HeaderMap) -> Option<RangeSpec> {
+fn range(headers: &HeaderMap) -> Option<RangeSpec> {
     RangeSpec::parse(headers.get(header::RANGE)?.to_str().ok()?).ok()
 }
 
-pub(super) fn one_of_range_and_part(get: &GetObject) -> S3Result<()> {
-    if get.range.is_some() && get.part.is_some() {
+/// What a GET or a HEAD asks for; a range and a part exclude each other.
+pub(super) fn wanted(headers: &HeaderMap, customer_key: Option<CustomerKey>, part: Option<i32>) -> S3Result<GetObject> {
+    let (conditions, range) = (read_conditions(headers), range(headers));
+    let part = part.map(part_number).transpose()?;
+    if range.is_some() && part.is_some() {
         let message = "Cannot specify both Range header and partNumber query parameter";
         return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
     }
-    Ok(())
+    Ok(GetObject { customer_key, conditions, range, part })
 }
 
 pub(super) fn content_range(range: ByteRange, size: u64) -> String {

@@ -1,16 +1,13 @@
 use http::{HeaderMap, StatusCode};
 use model::ByteRange;
-use operations::GetObject;
 use policy::Action;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::Handlers;
 use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
-use super::conditions::read_conditions;
-use super::get_object::{content_range, hide_absence, one_of_range_and_part, parts_count, range};
+use super::get_object::{content_range, hide_absence, parts_count, wanted};
 use super::metadata::metadata_headers;
-use super::names::part_number;
 
 /// AWS: `HeadObject`.
 pub(super) async fn head_object(
@@ -21,13 +18,7 @@ pub(super) async fn head_object(
     let input = &request.input;
     let granted = asking.object(Action::GetObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
-    let get = GetObject {
-        customer_key: read.customer_key,
-        conditions: read_conditions(&request.headers),
-        range: range(&request.headers),
-        part: input.part_number.map(part_number).transpose()?,
-    };
-    one_of_range_and_part(&get)?;
+    let get = wanted(&request.headers, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.head_object(&granted, &get).await;
     let (info, range) = found.map_err(|error| hide_absence(&granted, error))?;
     asking.note_encryption(info.encryption);
