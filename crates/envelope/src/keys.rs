@@ -105,6 +105,12 @@ impl KeyEncryptionKey {
     pub const fn id(&self) -> KeyId {
         self.id
     }
+
+    /// The bare key, for a key service outside of this process to seal; there is no other use for it.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; 32] {
+        self.bytes.expose()
+    }
 }
 
 /// The server's own key: authenticates every record, seals the small secrets that the server itself must read.

@@ -15,6 +15,7 @@
 
 mod digest;
 mod error;
+mod key_wrap;
 mod keyring;
 mod keys;
 mod layout;
@@ -40,7 +41,7 @@ pub use random::random_bytes;
 pub use record::{RECORD_TAG_LEN, RecordAuthenticator, RecordPlace};
 pub use root_key_text::RootKeyTextError;
 pub use secret::SecretSealer;
-pub use wrap::{KeyHolder, ObjectIdentity, UnwrapError, WrappedDataKey};
+pub use wrap::{ContextDigest, KeyHolder, ObjectIdentity, UnwrapError, WrappedDataKey};
 
 #[cfg(test)]
 mod fixtures;

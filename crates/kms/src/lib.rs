@@ -1,52 +1,22 @@
-//! Who keeps the key-encryption keys: the port [`KeyService`], and [`LocalKeyring`], which keeps them in a sealed file.
+//! Who keeps the keys of the server: the port [`KeyService`] to a KMS, [`LocalKeyring`], which keeps keys in a sealed
+//! file, and [`DataKeys`], through which operations have data keys wrapped and unwrapped.
 //!
-//! A key service wraps and unwraps data keys; the key-encryption keys never leave it. The local one needs no I/O: its
-//! file is bytes in, bytes out, and reading and writing them is the server's part. Deliberately absent: rotation, for
-//! which the file format and [`KeyId`] in every wrap leave room.
+//! Why this shape: an object of SSE-S3 is wrapped by the keyring, without any I/O. An object of SSE-KMS is wrapped by a
+//! key-encryption key that was made here and that the KMS seals ([`KmsEnvelope`] stands beside the wrap), so that a KMS
+//! is asked once for many objects and never sees a data key. [`AuditTrail`] hears of every use of a server-held key.
+//!
+//! Deliberately absent: files, sockets and clocks of its own. The server reads and writes the keyring file and the
+//! audit log; the providers that speak to a KMS over the network are crates of their own.
 
+mod audit_trail;
+mod data_keys;
+mod error;
+mod key_service;
 mod local;
 
-use async_trait::async_trait;
-use envelope::{Damaged, DataKey, KeyId, ObjectIdentity, WrappedDataKey};
-
+pub use audit_trail::{AuditTrail, AuditUnavailable, KeyName, KeyOperation, KeyUse, NoAudit};
+pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, ServerWrap};
 pub use envelope::OpenKeyringError;
+pub use error::KeyServiceError;
+pub use key_service::{KeyService, KmsKey, KmsKeyState, SEALED_LEN_MAX};
 pub use local::LocalKeyring;
-
-/// Wraps and unwraps data keys with keys that it keeps to itself.
-#[async_trait]
-pub trait KeyService: Send + Sync {
-    /// Wraps a data key for an object, with the key that is current.
-    ///
-    /// # Errors
-    /// [`KeyServiceError::Unavailable`].
-    async fn wrap(&self, data_key: &DataKey, identity: &ObjectIdentity<'_>) -> Result<WrappedDataKey, KeyServiceError>;
-
-    /// Unwraps what [`Self::wrap`] made, with the key that it names, current or not.
-    ///
-    /// # Errors
-    /// [`KeyServiceError`].
-    async fn unwrap(&self, wrapped: &WrappedDataKey, identity: &ObjectIdentity<'_>)
-    -> Result<DataKey, KeyServiceError>;
-}
-
-/// Why a key service could not serve. None of it is the client's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyServiceError {
-    /// The wrap names a key that the service does not have.
-    #[error("the keyring has no key {0}")]
-    UnknownKey(KeyId),
-    /// The wrapped key was changed, belongs to another object, or is one that a customer holds.
-    #[error("the wrapped data key is damaged")]
-    Damaged(#[from] Damaged),
-    /// The service does not answer now; asking again may help.
-    #[error("the key service is unavailable")]
-    Unavailable,
-}
-
-impl KeyServiceError {
-    /// Whether asking again may help.
-    #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable)
-    }
-}

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use envelope::{
     Damaged, DataKey, KeyHolder, KeyringKeys, ObjectIdentity, OpenKeyringError, RootKey, StoreKey, WrappedDataKey,
 };
 
-use crate::{KeyService, KeyServiceError};
+use crate::KeyServiceError;
 
 /// A keyring in the server's memory, at rest in a file that the root key seals.
 pub struct LocalKeyring {
@@ -34,19 +33,18 @@ impl LocalKeyring {
     pub fn store_key(&self) -> Arc<StoreKey> {
         Arc::clone(&self.keys.store_key)
     }
-}
 
-#[async_trait]
-impl KeyService for LocalKeyring {
-    async fn wrap(&self, data_key: &DataKey, identity: &ObjectIdentity<'_>) -> Result<WrappedDataKey, KeyServiceError> {
-        Ok(self.keys.current.wrap(data_key, identity))
+    /// Wraps a data key for an object, with the key that is current.
+    #[must_use]
+    pub fn wrap(&self, data_key: &DataKey, identity: &ObjectIdentity<'_>) -> WrappedDataKey {
+        self.keys.current.wrap(data_key, identity)
     }
 
-    async fn unwrap(
-        &self,
-        wrapped: &WrappedDataKey,
-        identity: &ObjectIdentity<'_>,
-    ) -> Result<DataKey, KeyServiceError> {
+    /// Unwraps what [`Self::wrap`] made, with the key that it names, current or not.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::UnknownKey`], [`KeyServiceError::Damaged`].
+    pub fn unwrap(&self, wrapped: &WrappedDataKey, identity: &ObjectIdentity<'_>) -> Result<DataKey, KeyServiceError> {
         let KeyHolder::Keyring(id) = wrapped.holder() else {
             return Err(Damaged.into());
         };

@@ -68,7 +68,9 @@ fn a_flipped_bit_at_any_byte_is_refused() {
     with_identity(|identity| {
         let (customer, server) = (customer_key(1), KeyEncryptionKey::generate());
         let data_key = DataKey::generate();
-        for wrapped in [customer.wrap(&data_key, identity), server.wrap(&data_key, identity)] {
+        let context = ContextDigest::of(&EncryptionContext::default());
+        let for_kms = server.wrap_for_kms(&data_key, identity, context);
+        for wrapped in [customer.wrap(&data_key, identity), server.wrap(&data_key, identity), for_kms] {
             let encoded = wrapped.encode();
             for (at, bit) in (0..encoded.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
                 let mut flipped = encoded.clone();
@@ -77,6 +79,7 @@ fn a_flipped_bit_at_any_byte_is_refused() {
                     match wrapped.holder() {
                         KeyHolder::Customer => data_key_of(customer.unwrap(&wrapped, identity)),
                         KeyHolder::Keyring(_) => data_key_of(server.unwrap(&wrapped, identity)),
+                        KeyHolder::Kms(_) => data_key_of(server.unwrap_for_kms(&wrapped, identity, context)),
                     }
                 });
                 let expected: &[UnwrapError] = match at {
@@ -121,5 +124,22 @@ fn wrapping_twice_gives_nothing_to_compare() {
         assert_ne!(first.salt, second.salt);
         assert_ne!(first.commitment, second.commitment);
         assert_ne!(first.sealed, second.sealed);
+    });
+}
+
+#[test]
+fn a_wrap_for_a_kms_opens_in_its_own_context_and_for_its_own_holder_only() {
+    with_identity(|identity| {
+        let server = KeyEncryptionKey::generate();
+        let context = |value: &str| {
+            let pairs = std::collections::BTreeMap::from([("project".to_owned(), value.to_owned())]);
+            ContextDigest::of(&EncryptionContext::new(pairs).unwrap())
+        };
+        let wrapped = server.wrap_for_kms(&DataKey::generate(), identity, context("a"));
+        assert_eq!(wrapped.holder(), KeyHolder::Kms(server.id()));
+        assert!(server.unwrap_for_kms(&wrapped, identity, context("a")).is_ok());
+        let other = data_key_of(server.unwrap_for_kms(&wrapped, identity, context("b")));
+        assert_eq!(other, Err(WrongKey.into()));
+        assert_eq!(data_key_of(server.unwrap(&wrapped, identity)), Err(WrongKey.into()));
     });
 }

@@ -1,19 +1,8 @@
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use envelope::{CustomerKey, KeyEncryptionKey, KeyId, RecordPlace, UnlockedObject};
 use model::{BucketId, ObjectKey, VersionId};
 use zeroize::Zeroizing;
 
 use super::*;
-
-/// The local keyring waits for nothing, so one poll is enough.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the local keyring never waits"),
-    }
-}
 
 fn with_identity(test: impl FnOnce(&ObjectIdentity<'_>)) {
     let object = ObjectKey::parse("testfile").unwrap();
@@ -34,11 +23,11 @@ fn a_keyring_unwraps_after_its_file_was_closed_and_opened() {
         let root_key = RootKey::generate();
         let (created, sealed_file) = LocalKeyring::create(&root_key);
         let data_key = DataKey::generate();
-        let wrapped = ready(created.wrap(&data_key, identity)).unwrap();
+        let wrapped = created.wrap(&data_key, identity);
         let sealed = UnlockedObject::new(data_key).seal_metadata(b"metadata");
 
         let opened = LocalKeyring::open(&root_key, &sealed_file).ok().unwrap();
-        let unwrapped = ready(opened.unwrap(&wrapped, identity)).ok().unwrap();
+        let unwrapped = opened.unwrap(&wrapped, identity).ok().unwrap();
         assert_eq!(UnlockedObject::new(unwrapped).open_metadata(&sealed).unwrap().as_slice(), b"metadata");
 
         let place = RecordPlace { scope: &[0; 16], partition: b"", table: 0, suffix: b"" };
@@ -61,9 +50,9 @@ fn another_root_key_is_told_apart_from_a_damaged_file() {
 #[test]
 fn a_wrap_by_another_keyring_names_a_key_that_is_unknown_here() {
     with_identity(|identity| {
-        let wrapped = ready(keyring().wrap(&DataKey::generate(), identity)).unwrap();
+        let wrapped = keyring().wrap(&DataKey::generate(), identity);
         let KeyHolder::Keyring(id) = wrapped.holder() else { panic!("a keyring wrapped it") };
-        assert_eq!(ready(keyring().unwrap(&wrapped, identity)).err(), Some(KeyServiceError::UnknownKey(id)));
+        assert_eq!(keyring().unwrap(&wrapped, identity).err(), Some(KeyServiceError::UnknownKey(id)));
     });
 }
 
@@ -71,9 +60,9 @@ fn a_wrap_by_another_keyring_names_a_key_that_is_unknown_here() {
 fn a_wrap_for_another_object_is_damage() {
     with_identity(|identity| {
         let keyring = keyring();
-        let wrapped = ready(keyring.wrap(&DataKey::generate(), identity)).unwrap();
+        let wrapped = keyring.wrap(&DataKey::generate(), identity);
         let other = ObjectIdentity { version: VersionId::from_bytes([9; 16]), ..*identity };
-        assert_eq!(ready(keyring.unwrap(&wrapped, &other)).err(), Some(KeyServiceError::Damaged(Damaged)));
+        assert_eq!(keyring.unwrap(&wrapped, &other).err(), Some(KeyServiceError::Damaged(Damaged)));
     });
 }
 
@@ -82,7 +71,7 @@ fn a_customers_wrap_is_not_the_keyrings_to_open() {
     with_identity(|identity| {
         let customer_key = CustomerKey::new(Zeroizing::new([1; 32]));
         let wrapped = customer_key.wrap(&DataKey::generate(), identity);
-        assert_eq!(ready(keyring().unwrap(&wrapped, identity)).err(), Some(KeyServiceError::Damaged(Damaged)));
+        assert_eq!(keyring().unwrap(&wrapped, identity).err(), Some(KeyServiceError::Damaged(Damaged)));
     });
 }
 
@@ -93,8 +82,8 @@ fn retired_keys_still_unwrap_and_new_wraps_name_the_current_one() {
         let wrapped = retired.wrap(&DataKey::generate(), identity);
         let keys = KeyringKeys { retired: vec![retired], ..KeyringKeys::generate() };
         let (current, keyring) = (keys.current.id(), LocalKeyring { keys });
-        assert!(ready(keyring.unwrap(&wrapped, identity)).is_ok());
-        let fresh = ready(keyring.wrap(&DataKey::generate(), identity)).unwrap();
+        assert!(keyring.unwrap(&wrapped, identity).is_ok());
+        let fresh = keyring.wrap(&DataKey::generate(), identity);
         assert_eq!(fresh.holder(), KeyHolder::Keyring(current));
     });
 }

@@ -1,0 +1,63 @@
+use async_trait::async_trait;
+use envelope::{KeyId, ObjectIdentity};
+use model::{KmsKeyId, Principal};
+
+use crate::KeyServiceError;
+
+/// Hears of every use of a server-held key.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// Takes down one use. Returns as soon as the entry is sure to be written in its turn; waits while too many are in
+    /// front of it.
+    ///
+    /// # Errors
+    /// [`AuditUnavailable`]: the entry cannot be kept, and the use must not go on.
+    async fn record(&self, key_use: KeyUse<'_>) -> Result<(), AuditUnavailable>;
+}
+
+/// One use of a server-held key.
+pub struct KeyUse<'a> {
+    /// Who asked for it.
+    pub principal: &'a Principal,
+    /// What was done.
+    pub operation: KeyOperation,
+    /// With which key.
+    pub key: KeyName<'a>,
+    /// For which object. The bucket is told by its id, which its name cannot be taken from.
+    pub object: ObjectIdentity<'a>,
+    /// What came of it.
+    pub outcome: Result<(), &'a KeyServiceError>,
+}
+
+/// What a key is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyOperation {
+    /// A data key was wrapped: an object was written or changed hands.
+    Wrap,
+    /// A data key was unwrapped: an object was read.
+    Unwrap,
+}
+
+/// A server-held key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyName<'a> {
+    /// A version of the keyring's key (SSE-S3).
+    Keyring(KeyId),
+    /// A KMS key (SSE-KMS).
+    Kms(&'a KmsKeyId),
+}
+
+/// The audit log cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct AuditUnavailable;
+
+/// Takes nothing down: for tests, and for tools that have no audit log.
+pub struct NoAudit;
+
+#[async_trait]
+impl AuditTrail for NoAudit {
+    async fn record(&self, _: KeyUse<'_>) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+}

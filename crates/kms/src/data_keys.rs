@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use envelope::{ContextDigest, DataKey, KeyEncryptionKey, KeyHolder, ObjectIdentity, WrappedDataKey};
+use model::{KmsKeyId, Principal};
+
+use crate::{AuditTrail, KeyName, KeyOperation, KeyService, KeyServiceError, KeyUse, LocalKeyring};
+
+/// Wraps and unwraps data keys with keys that the server holds, and tells the audit trail of each use.
+#[derive(Clone)]
+pub struct DataKeys {
+    keyring: Arc<LocalKeyring>,
+    kms: Arc<dyn KeyService>,
+    audit: Arc<dyn AuditTrail>,
+}
+
+/// Which server-held key is to wrap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerHolder {
+    /// The keyring's current key (SSE-S3).
+    Keyring,
+    /// A KMS key (SSE-KMS).
+    Kms(KmsWrapRequest),
+}
+
+/// A wrap that a client asks a KMS for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KmsWrapRequest {
+    /// The key; `None` for the default one, which is created on first use.
+    pub kms_key: Option<KmsKeyId>,
+    /// The digest of the encryption context.
+    pub context: ContextDigest,
+    /// One key-encryption key may wrap many objects of the bucket, so that the KMS is asked seldom
+    /// (`BucketKeyEnabled`). Without it each object has its own.
+    pub bucket_key: bool,
+}
+
+/// What stands beside a wrap for a KMS: all that is needed to ask the KMS for its key-encryption key again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KmsEnvelope {
+    /// The KMS key.
+    pub kms_key: KmsKeyId,
+    /// The digest of the encryption context.
+    pub context: ContextDigest,
+    /// See [`KmsWrapRequest::bucket_key`].
+    pub bucket_key: bool,
+    /// The key-encryption key, sealed by the KMS.
+    pub sealed_key: Vec<u8>,
+}
+
+/// A wrapped data key with what stands beside it: the latter is there for a KMS and for nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerWrap {
+    /// The wrapped data key.
+    pub wrapped: WrappedDataKey,
+    /// The KMS's part.
+    pub kms: Option<KmsEnvelope>,
+}
+
+impl DataKeys {
+    /// Puts the parts together. `kms` serves SSE-KMS; the keyring always serves SSE-S3.
+    #[must_use]
+    pub const fn new(keyring: Arc<LocalKeyring>, kms: Arc<dyn KeyService>, audit: Arc<dyn AuditTrail>) -> Self {
+        Self { keyring, kms, audit }
+    }
+
+    /// Wraps a data key for an object.
+    ///
+    /// # Errors
+    /// [`KeyServiceError`]. The data key must not be used then.
+    pub async fn wrap(
+        &self,
+        data_key: &DataKey,
+        identity: &ObjectIdentity<'_>,
+        holder: &ServerHolder,
+        principal: &Principal,
+    ) -> Result<ServerWrap, KeyServiceError> {
+        let default_key = KmsKeyId::default_key();
+        let (key_name, result) = match holder {
+            ServerHolder::Keyring => {
+                let wrapped = self.keyring.wrap(data_key, identity);
+                let KeyHolder::Keyring(id) = wrapped.holder() else { unreachable!("the keyring wraps for itself") };
+                (KeyName::Keyring(id), Ok(ServerWrap { wrapped, kms: None }))
+            }
+            ServerHolder::Kms(request) => {
+                let kms_key = request.kms_key.as_ref().unwrap_or(&default_key);
+                (KeyName::Kms(kms_key), self.wrap_for_kms(data_key, identity, kms_key, request).await)
+            }
+        };
+        let outcome = result.as_ref().map(drop);
+        self.audit
+            .record(KeyUse { principal, operation: KeyOperation::Wrap, key: key_name, object: *identity, outcome })
+            .await?;
+        result
+    }
+
+    /// Unwraps what [`Self::wrap`] made.
+    ///
+    /// # Errors
+    /// [`KeyServiceError`]; [`KeyServiceError::Damaged`] also for a wrap that a customer holds.
+    pub async fn unwrap(
+        &self,
+        wrap: &ServerWrap,
+        identity: &ObjectIdentity<'_>,
+        principal: &Principal,
+    ) -> Result<DataKey, KeyServiceError> {
+        let (key_name, result) = match (wrap.wrapped.holder(), &wrap.kms) {
+            (KeyHolder::Keyring(id), None) => (KeyName::Keyring(id), self.keyring.unwrap(&wrap.wrapped, identity)),
+            (KeyHolder::Kms(_), Some(kms)) => {
+                (KeyName::Kms(&kms.kms_key), self.unwrap_by_kms(&wrap.wrapped, kms, identity).await)
+            }
+            _ => return Err(envelope::Damaged.into()),
+        };
+        let outcome = result.as_ref().map(drop);
+        self.audit
+            .record(KeyUse { principal, operation: KeyOperation::Unwrap, key: key_name, object: *identity, outcome })
+            .await?;
+        result
+    }
+
+    async fn wrap_for_kms(
+        &self,
+        data_key: &DataKey,
+        identity: &ObjectIdentity<'_>,
+        kms_key: &KmsKeyId,
+        request: &KmsWrapRequest,
+    ) -> Result<ServerWrap, KeyServiceError> {
+        let key = KeyEncryptionKey::generate();
+        let sealed_key = match self.kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await {
+            // The default key is nobody's to create beforehand. Two who create it at once meet in the second wrap.
+            Err(KeyServiceError::NotFound(_)) if request.kms_key.is_none() => {
+                match self.kms.create(kms_key).await {
+                    Ok(_) | Err(KeyServiceError::AlreadyExists(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                self.kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await?
+            }
+            sealed => sealed?,
+        };
+        Ok(ServerWrap {
+            wrapped: key.wrap_for_kms(data_key, identity, request.context),
+            kms: Some(KmsEnvelope {
+                kms_key: kms_key.clone(),
+                context: request.context,
+                bucket_key: request.bucket_key,
+                sealed_key,
+            }),
+        })
+    }
+
+    async fn unwrap_by_kms(
+        &self,
+        wrapped: &WrappedDataKey,
+        kms: &KmsEnvelope,
+        identity: &ObjectIdentity<'_>,
+    ) -> Result<DataKey, KeyServiceError> {
+        let KeyHolder::Kms(id) = wrapped.holder() else { return Err(envelope::Damaged.into()) };
+        let key = self.kms.unwrap(&kms.kms_key, id, &kms.sealed_key, identity.bucket.as_bytes()).await?;
+        Ok(key.unwrap_for_kms(wrapped, identity, kms.context).map_err(|_| envelope::Damaged)?)
+    }
+}
