@@ -38,6 +38,8 @@ pub(crate) struct Collector {
     pub(crate) files: Arc<BlobFiles>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) unlinked_age_max: Duration,
+    /// Without it nothing is deleted.
+    pub(crate) collects: bool,
     /// Weak, so that the committer ends when the store is dropped.
     pub(crate) committer: mpsc::WeakSender<Queued>,
     /// Garbage in the order in which it came, each part behind the generation of readers that may still open it.
@@ -49,6 +51,9 @@ pub(crate) struct Collector {
 impl Collector {
     /// Works until it is told to stop.
     pub(crate) fn run(mut self, errands: &Receiver<Errand>) {
+        if !self.collects {
+            return rest(errands);
+        }
         self.find_garbage();
         self.sweep_orphans();
         self.delete_garbage();
@@ -179,6 +184,18 @@ impl Collector {
     fn is_orphan(&self, id: BlobId) -> bool {
         let missing = |key: &[u8]| matches!(self.engine.get(key), Ok(None));
         !self.files.pending.contains(id) && missing(&keys::blob(id)) && missing(&keys::garbage(id))
+    }
+}
+
+/// Lets everything stay where it is.
+fn rest(errands: &Receiver<Errand>) {
+    for errand in errands {
+        match errand {
+            // The asker may have gone away.
+            Errand::Finish(answer) => drop(answer.send(())),
+            Errand::Stop => return,
+            Errand::Discard(_) | Errand::Garbage(_) | Errand::FindGarbage | Errand::Look => {}
+        }
     }
 }
 

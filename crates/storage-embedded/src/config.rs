@@ -11,6 +11,9 @@ pub struct Config {
     pub cache_bytes: usize,
     /// How long a finished blob waits for the batch that links it, before it is deleted.
     pub unlinked_age_max: Duration,
+    /// Whether what no record names is deleted, at the start and later. Without it the store stays as it is found, for
+    /// whoever wants to look at it.
+    pub collects: bool,
 }
 
 impl Default for Config {
@@ -20,6 +23,7 @@ impl Default for Config {
             inline_len_max: 16 << 10,
             cache_bytes: 16 << 20,
             unlinked_age_max: Duration::from_secs(15 * 60),
+            collects: true,
         }
     }
 }

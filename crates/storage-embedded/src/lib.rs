@@ -5,7 +5,8 @@
 //! - `data_dir`: the folder, its lock, its room; `keys`: how everything is named in the engine's key space;
 //! - `engine`: the ordered key-value engine, and the only place that knows which one it is;
 //! - `group`, `committer`: the one thread that writes records, many batches in one transaction;
-//! - `blobs`: writers and readers of files; `collector`: the thread that deletes files nobody names.
+//! - `blobs`: writers and readers of files; `collector`: the thread that deletes files nobody names; `inventory`: all
+//!   files that are there.
 //!
 //! The order that makes a crash harmless: a blob's bytes are synced, then its directory entry, then the transaction
 //! that names it; a blob is deleted only after the transaction that unlinks it. So what a crash leaves behind is at
@@ -24,6 +25,7 @@ mod engine;
 mod error;
 mod format;
 mod group;
+mod inventory;
 mod keys;
 mod store;
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::BlobId;
 use storage::{
-    Batch, BlobReader, BlobWriter, Blobs, CommitError, Entry, Error, Metadata, Partition, Precondition, RecordKey,
-    RetireError, Scan, Scope, Table,
+    Batch, BlobReader, BlobWriter, Blobs, CommitError, Entry, Error, Held, Inventory, Metadata, Partition,
+    Precondition, RecordKey, RetireError, Scan, Scope, Table,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -25,6 +25,7 @@ use crate::data_dir::DataDir;
 use crate::engine::Engine;
 use crate::error::OpenError;
 use crate::format;
+use crate::inventory;
 use crate::keys;
 
 /// Records and blobs below one data directory, which it holds exclusively.
@@ -65,6 +66,7 @@ impl EmbeddedStore {
             files: Arc::clone(&files),
             engine: Arc::clone(&engine),
             unlinked_age_max: config.unlinked_age_max,
+            collects: config.collects,
             committer: queue.downgrade(),
             waiting: VecDeque::new(),
             find_garbage: false,
@@ -179,6 +181,15 @@ impl Blobs for EmbeddedStore {
             }
             None => Err(Error::NoSuchBlob(id)),
         }
+    }
+}
+
+#[async_trait]
+impl Inventory for EmbeddedStore {
+    async fn held(&self, after: Option<&str>, limit: usize) -> Result<Vec<Held>, Error> {
+        let (engine, dir, after) = (Arc::clone(&self.engine), Arc::clone(&self.files.dir), after.map(str::to_owned));
+        let page = spawn_blocking(move || inventory::page(&engine, &dir, after.as_deref(), limit)).await;
+        page.map_err(|error| Error::Unavailable(format!("the inventory: {error}")))?
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::BucketId;
 
-use crate::{Batch, Blobs, CommitError, Metadata, Partition, Precondition, RecordKey, Scope, Table};
+use crate::{Batch, Blobs, CommitError, Inventory, Metadata, Partition, Precondition, RecordKey, Scope, Table};
 
 pub mod blobs;
+pub mod inventory;
 pub mod random;
 pub mod records;
 pub mod scans;
@@ -43,6 +44,12 @@ pub async fn run_all<S: Metadata + Blobs>(make: impl AsyncFn() -> Arc<S>) {
     for seed in 0..random::SEEDS {
         random::random_batches_do_what_the_reference_does(&*make().await, seed).await;
     }
+}
+
+/// Runs the cases of a backend that is an [`Inventory`] too.
+pub async fn run_inventory<S: Metadata + Blobs + Inventory>(make: impl AsyncFn() -> Arc<S>) {
+    inventory::every_blob_is_held_once_and_as_what_it_is(&*make().await).await;
+    inventory::an_unlinked_blob_is_garbage_until_it_is_gone(&*make().await).await;
 }
 
 fn scope(number: u8) -> Scope {
@@ -123,5 +130,6 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_reference_conforms() {
         run_all(async || Arc::new(MemoryStore::new())).await;
+        run_inventory(async || Arc::new(MemoryStore::new())).await;
     }
 }

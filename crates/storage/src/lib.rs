@@ -19,8 +19,10 @@ pub mod memory;
 
 mod blobs;
 mod error;
+mod inventory;
 mod metadata;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs};
 pub use error::{CommitError, ConflictedPrecondition, Error, RetireError, ScopeNotEmpty, ScopeRetired};
+pub use inventory::{Held, HeldKind, Inventory};
 pub use metadata::{Batch, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};

@@ -11,6 +11,7 @@ use model::BlobId;
 
 use crate::blobs::{BlobReader, BlobWriter, Blobs};
 use crate::error::{CommitError, ConflictedPrecondition, Error, RetireError, ScopeNotEmpty, ScopeRetired};
+use crate::inventory::{Held, HeldKind, Inventory};
 use crate::metadata::{Batch, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
 /// Both traits in memory. Clones share one content.
@@ -222,6 +223,29 @@ impl Blobs for MemoryStore {
         let bytes = state.blobs.get(&id).ok_or(Error::NoSuchBlob(id))?.bytes.clone();
         state.readers += 1;
         Ok(Box::new(MemoryReader { id, bytes, store: self.clone() }))
+    }
+}
+
+#[async_trait]
+impl Inventory for MemoryStore {
+    async fn held(&self, after: Option<&str>, limit: usize) -> Result<Vec<Held>, Error> {
+        let state = self.lock();
+        let mut held: Vec<Held> = state.blobs.iter().map(|(id, blob)| blob.held(*id)).collect();
+        held.retain(|held| after.is_none_or(|after| held.name.as_str() > after));
+        held.sort_by(|one, other| one.name.cmp(&other.name));
+        held.truncate(limit);
+        Ok(held)
+    }
+}
+
+impl StoredBlob {
+    fn held(&self, id: BlobId) -> Held {
+        let kind = match (self.owners, self.was_linked) {
+            (1.., _) => HeldKind::Linked(id),
+            (0, true) => HeldKind::Garbage(id),
+            (0, false) => HeldKind::Unlinked(id),
+        };
+        Held { name: id.to_string(), length: self.bytes.len() as u64, kind }
     }
 }
 

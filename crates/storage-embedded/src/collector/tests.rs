@@ -44,6 +44,7 @@ impl Setting {
             files: Arc::new(files),
             engine,
             unlinked_age_max: Duration::ZERO,
+            collects: true,
             committer: queue.0.downgrade(),
             waiting: VecDeque::new(),
             find_garbage: false,
