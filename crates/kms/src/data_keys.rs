@@ -9,7 +9,7 @@ use crate::{AuditTrail, KeyName, KeyOperation, KeyService, KeyServiceError, KeyU
 #[derive(Clone)]
 pub struct DataKeys {
     keyring: Arc<LocalKeyring>,
-    kms: Arc<dyn KeyService>,
+    kms: Option<Arc<dyn KeyService>>,
     audit: Arc<dyn AuditTrail>,
 }
 
@@ -49,7 +49,7 @@ pub struct KmsEnvelope {
 
 /// A wrapped data key with what stands beside it: the latter is there for a KMS and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerWrap {
+pub struct StoredWrap {
     /// The wrapped data key.
     pub wrapped: WrappedDataKey,
     /// The KMS's part.
@@ -57,10 +57,14 @@ pub struct ServerWrap {
 }
 
 impl DataKeys {
-    /// Puts the parts together. `kms` serves SSE-KMS; the keyring always serves SSE-S3.
+    /// Puts the parts together. `kms` serves SSE-KMS, which is refused without one; the keyring always serves SSE-S3.
     #[must_use]
-    pub const fn new(keyring: Arc<LocalKeyring>, kms: Arc<dyn KeyService>, audit: Arc<dyn AuditTrail>) -> Self {
+    pub const fn new(keyring: Arc<LocalKeyring>, kms: Option<Arc<dyn KeyService>>, audit: Arc<dyn AuditTrail>) -> Self {
         Self { keyring, kms, audit }
+    }
+
+    fn kms(&self) -> Result<&dyn KeyService, KeyServiceError> {
+        self.kms.as_deref().ok_or(KeyServiceError::NotSupported("no KMS is configured"))
     }
 
     /// Wraps a data key for an object.
@@ -73,13 +77,13 @@ impl DataKeys {
         identity: &ObjectIdentity<'_>,
         holder: &ServerHolder,
         principal: &Principal,
-    ) -> Result<ServerWrap, KeyServiceError> {
+    ) -> Result<StoredWrap, KeyServiceError> {
         let default_key = KmsKeyId::default_key();
         let (key_name, result) = match holder {
             ServerHolder::Keyring => {
                 let wrapped = self.keyring.wrap(data_key, identity);
                 let KeyHolder::Keyring(id) = wrapped.holder() else { unreachable!("the keyring wraps for itself") };
-                (KeyName::Keyring(id), Ok(ServerWrap { wrapped, kms: None }))
+                (KeyName::Keyring(id), Ok(StoredWrap { wrapped, kms: None }))
             }
             ServerHolder::Kms(request) => {
                 let kms_key = request.kms_key.as_ref().unwrap_or(&default_key);
@@ -99,7 +103,7 @@ impl DataKeys {
     /// [`KeyServiceError`]; [`KeyServiceError::Damaged`] also for a wrap that a customer holds.
     pub async fn unwrap(
         &self,
-        wrap: &ServerWrap,
+        wrap: &StoredWrap,
         identity: &ObjectIdentity<'_>,
         principal: &Principal,
     ) -> Result<DataKey, KeyServiceError> {
@@ -123,20 +127,21 @@ impl DataKeys {
         identity: &ObjectIdentity<'_>,
         kms_key: &KmsKeyId,
         request: &KmsWrapRequest,
-    ) -> Result<ServerWrap, KeyServiceError> {
+    ) -> Result<StoredWrap, KeyServiceError> {
         let key = KeyEncryptionKey::generate();
-        let sealed_key = match self.kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await {
+        let kms = self.kms()?;
+        let sealed_key = match kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await {
             // The default key is nobody's to create beforehand. Two who create it at once meet in the second wrap.
             Err(KeyServiceError::NotFound(_)) if request.kms_key.is_none() => {
-                match self.kms.create(kms_key).await {
+                match kms.create(kms_key).await {
                     Ok(_) | Err(KeyServiceError::AlreadyExists(_)) => {}
                     Err(error) => return Err(error),
                 }
-                self.kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await?
+                kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await?
             }
             sealed => sealed?,
         };
-        Ok(ServerWrap {
+        Ok(StoredWrap {
             wrapped: key.wrap_for_kms(data_key, identity, request.context),
             kms: Some(KmsEnvelope {
                 kms_key: kms_key.clone(),
@@ -154,7 +159,7 @@ impl DataKeys {
         identity: &ObjectIdentity<'_>,
     ) -> Result<DataKey, KeyServiceError> {
         let KeyHolder::Kms(id) = wrapped.holder() else { return Err(envelope::Damaged.into()) };
-        let key = self.kms.unwrap(&kms.kms_key, id, &kms.sealed_key, identity.bucket.as_bytes()).await?;
+        let key = self.kms()?.unwrap(&kms.kms_key, id, &kms.sealed_key, identity.bucket.as_bytes()).await?;
         Ok(key.unwrap_for_kms(wrapped, identity, kms.context).map_err(|_| envelope::Damaged)?)
     }
 }

@@ -15,7 +15,7 @@ mod key_service;
 mod local;
 
 pub use audit_trail::{AuditTrail, AuditUnavailable, KeyName, KeyOperation, KeyUse, NoAudit};
-pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, ServerWrap};
+pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, StoredWrap};
 pub use envelope::OpenKeyringError;
 pub use error::KeyServiceError;
 pub use key_service::{KeyService, KmsKey, KmsKeyState, SEALED_LEN_MAX};

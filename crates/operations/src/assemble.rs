@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use envelope::StoreKey;
-use kms::KeyService;
+use kms::DataKeys;
 use storage::{Blobs, Metadata};
 
 use crate::authorize::Authorizer;
@@ -18,8 +18,8 @@ pub struct Ports {
     pub metadata: Arc<dyn Metadata>,
     /// Keeps bytes.
     pub blobs: Arc<dyn Blobs>,
-    /// Keeps key-encryption keys.
-    pub keys: Arc<dyn KeyService>,
+    /// Keeps the keys of the server.
+    pub keys: DataKeys,
     /// Authenticates records and seals the server's own small secrets.
     pub store_key: Arc<StoreKey>,
     /// Tells the time.

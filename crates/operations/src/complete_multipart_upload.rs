@@ -178,9 +178,9 @@ impl Uploads {
         let partition = bucket.partition(object);
         for _ in 0..ATTEMPTS {
             let Some(current) = self.current(&partition, complete.upload).await? else {
-                return self.completed_before(bucket, object, &complete).await;
+                return self.completed_before(granted, bucket, object, &complete).await;
             };
-            let unlocked = self.unlock_for_completion(bucket, object, &current, &complete).await?;
+            let unlocked = self.unlock_for_completion(granted, bucket, object, &current, &complete).await?;
             let parts = self.parts(&partition, complete.upload).await?;
             let selection = self.select(bucket, &complete.parts, parts)?;
             let (record, parts_record, output) =
@@ -199,20 +199,21 @@ impl Uploads {
 
     async fn unlock_for_completion(
         &self,
+        granted: &Granted,
         bucket: &Bucket,
         object: &ObjectKey,
         current: &CurrentUpload,
         complete: &CompleteMultipartUpload,
     ) -> Result<Option<UnlockedObject>, CompleteError> {
         let record = &current.record;
-        let mode = mode_of(&record.wrapped.holder());
+        let mode = mode_of(&record.wrap);
         let customer_key = complete.customer_key.as_ref();
         let claims = complete.checksum.is_some() || complete.parts.iter().any(|part| part.checksum.is_some());
         let needs_key = record.checksum.is_some() || claims;
         if mode == EncryptionMode::Customer && customer_key.is_none() && !needs_key {
             return Ok(None);
         }
-        Ok(Some(self.unlock(bucket, object, record, customer_key).await?))
+        Ok(Some(self.unlock(bucket, object, record, customer_key, granted.principal()).await?))
     }
 
     fn select(
@@ -256,7 +257,7 @@ impl Uploads {
         selection: &Selection,
     ) -> Result<(ObjectRecord, PartsRecord, PutObjectOutput), CompleteError> {
         let upload = &current.record;
-        let mode = mode_of(&upload.wrapped.holder());
+        let mode = mode_of(&upload.wrap);
         let entries: Vec<PartEntry> = selection.chosen.iter().map(|(_, part)| part.entry.clone()).collect();
         let tag = unlocked.map(|unlocked| unlocked.manifest_tag(&entries));
         let manifest = Manifest::new(entries, tag).map_err(|_| InvalidPartOrder)?;
@@ -288,11 +289,8 @@ impl Uploads {
             last_modified,
             size,
             acl: upload.acl,
-            etag: match mode {
-                EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-                EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(bucket), &etag),
-            },
-            wrapped: upload.wrapped.clone(),
+            etag: StoredETag::of(&mode, &etag, || self.digest_sealer(bucket)),
+            wrap: upload.wrap.clone(),
             sealed_metadata,
             body: BodyPlace::Parts,
         };

@@ -4,7 +4,7 @@ use storage::Batch;
 
 use crate::authorize::Granted;
 use crate::checksum::ChecksumAlgorithm;
-use crate::encryption::{EncryptionMode, RequestedEncryption, WriteEncryption, new_object};
+use crate::encryption::{EncryptionMode, RequestedEncryption, WriteEncryption, mode_of, new_object};
 use crate::error::{Fault, NoSuchBucket};
 use crate::objects::{ReplaceError, commit, contention, identity};
 use crate::records::{CannedAcl, ObjectMetadata, UploadRecord, as_read};
@@ -27,7 +27,7 @@ pub struct CreateMultipartUpload {
 }
 
 /// An upload that has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedUpload {
     /// Its id.
     pub upload: UploadId,
@@ -61,9 +61,11 @@ impl Uploads {
         let upload = UploadId::from_bytes(envelope::random_bytes());
         // The object tells by it which upload it was, to a completion that is asked for again.
         let version = VersionId::from_bytes(*upload.as_bytes());
-        let (wrapped, unlocked) = new_object(self.keys(), &create.encryption, &identity(bucket, object, version))
-            .await
-            .map_err(Fault::from)?;
+        let encryption = create.encryption.in_bucket(bucket);
+        let identity = identity(bucket, object, version);
+        let (wrap, unlocked) =
+            new_object(self.keys(), &encryption, &identity, granted.principal()).await.map_err(Fault::from)?;
+        let encryption = mode_of(&wrap);
         let record = UploadRecord {
             version,
             begun: self.clock().now(),
@@ -71,7 +73,7 @@ impl Uploads {
             requested: create.requested,
             checksum: create.checksum,
             full_object_checksum: create.full_object_checksum,
-            wrapped,
+            wrap,
             sealed_metadata: unlocked.seal_metadata(&create.metadata.encode()),
         };
         let record_key = UploadRecord::record_key(upload);
@@ -81,7 +83,7 @@ impl Uploads {
             ..Batch::default()
         };
         match commit(self.records(), bucket, &partition, batch).await {
-            Ok(()) => Ok(CreatedUpload { upload, encryption: create.encryption.mode() }),
+            Ok(()) => Ok(CreatedUpload { upload, encryption }),
             Err(ReplaceError::Conflict) => Err(contention().into()),
             Err(ReplaceError::NoSuchBucket(error)) => Err(error.into()),
             Err(ReplaceError::Fault(error)) => Err(error.into()),

@@ -1,68 +1,127 @@
-use envelope::{
-    CustomerKey, DataKey, KeyHolder, LockedObject, ObjectIdentity, UnlockedObject, UnwrapError, WrappedDataKey,
-};
-use kms::{KeyService, KeyServiceError};
+use envelope::{CustomerKey, DataKey, KeyHolder, LockedObject, ObjectIdentity, UnlockedObject, UnwrapError};
+use kms::{DataKeys, KeyServiceError, KmsWrapRequest, ServerHolder, StoredWrap};
+use model::{KmsKeyId, Principal};
 
+use crate::buckets::Bucket;
 use crate::error::{CustomerKeyNotApplicable, CustomerKeyRequired, Fault, StoredDataDamaged, WrongCustomerKey};
 
 /// Who holds the key of an object. Everything is sealed; the modes differ only in this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EncryptionMode {
     /// The server's keyring (SSE-S3).
     Server,
+    /// A KMS (SSE-KMS).
+    Kms(KmsFacts),
     /// The customer (SSE-C).
     Customer,
 }
 
+/// What answers tell of the KMS key of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KmsFacts {
+    /// The KMS key.
+    pub kms_key: KmsKeyId,
+    /// Whether a bucket key stands between it and the object.
+    pub bucket_key: bool,
+}
+
+impl EncryptionMode {
+    /// Whether the tag that clients see is an MD5 of the plaintext. The other modes have a random one (AWS: "Object",
+    /// ETag).
+    pub(crate) const fn has_md5_etag(&self) -> bool {
+        matches!(self, Self::Server)
+    }
+}
+
 /// What the client asked for, as a policy sees it. It is kept with an upload, so that parts and the completion are
 /// judged by the headers of the call that began it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestedEncryption {
     /// `x-amz-server-side-encryption: AES256` was sent.
     pub server_header: bool,
     /// `x-amz-server-side-encryption-customer-algorithm: AES256` was sent.
     pub customer_header: bool,
+    /// `x-amz-server-side-encryption: aws:kms` was sent.
+    pub kms: Option<RequestedKms>,
+}
+
+/// What a client said of the KMS key that it wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestedKms {
+    /// `x-amz-server-side-encryption-aws-kms-key-id`, as it was sent; at most [`Self::KEY_ID_LEN_MAX`] bytes.
+    pub key_id: Option<String>,
+}
+
+impl RequestedKms {
+    /// The longest key id that is kept for policies, in bytes (AWS KMS: "KeyId").
+    pub const KEY_ID_LEN_MAX: usize = 2048;
 }
 
 /// Whose key seals a new object.
 pub enum WriteEncryption {
+    /// The request says nothing: the bucket's default, and without one the server's keyring.
+    Unspecified,
     /// The server's keyring.
     Server,
+    /// A KMS.
+    Kms(KmsWrapRequest),
     /// The customer's key; it is used and forgotten.
     Customer(CustomerKey),
 }
 
 impl WriteEncryption {
-    /// The mode of the object to be.
-    #[must_use]
-    pub const fn mode(&self) -> EncryptionMode {
+    /// What it comes to in a bucket.
+    pub(crate) fn in_bucket(self, _bucket: &Bucket) -> Self {
         match self {
-            Self::Server => EncryptionMode::Server,
-            Self::Customer(_) => EncryptionMode::Customer,
+            Self::Unspecified => Self::Server,
+            specified => specified,
         }
     }
 }
 
-/// The mode that a wrapped data key stands for.
-pub(crate) const fn mode_of(holder: &KeyHolder) -> EncryptionMode {
-    match holder {
-        KeyHolder::Customer => EncryptionMode::Customer,
-        KeyHolder::Keyring(_) => EncryptionMode::Server,
+/// The mode that a wrap stands for.
+pub(crate) fn mode_of(wrap: &StoredWrap) -> EncryptionMode {
+    match (wrap.wrapped.holder(), &wrap.kms) {
+        (KeyHolder::Customer, _) => EncryptionMode::Customer,
+        (KeyHolder::Kms(_), Some(kms)) => {
+            EncryptionMode::Kms(KmsFacts { kms_key: kms.kms_key.clone(), bucket_key: kms.bucket_key })
+        }
+        // The codec of records lets no wrap for a KMS pass without its other half.
+        (KeyHolder::Keyring(_) | KeyHolder::Kms(_), _) => EncryptionMode::Server,
     }
 }
 
 /// A fresh data key, wrapped for whoever is to hold it.
 pub(crate) async fn new_object(
-    keys: &dyn KeyService,
+    keys: &DataKeys,
     encryption: &WriteEncryption,
     identity: &ObjectIdentity<'_>,
-) -> Result<(WrappedDataKey, UnlockedObject), KeyServiceError> {
+    principal: &Principal,
+) -> Result<(StoredWrap, UnlockedObject), KeyServiceError> {
     let data_key = DataKey::generate();
-    let wrapped = match encryption {
-        WriteEncryption::Server => keys.wrap(&data_key, identity).await?,
-        WriteEncryption::Customer(customer_key) => customer_key.wrap(&data_key, identity),
-    };
-    Ok((wrapped, UnlockedObject::new(data_key)))
+    let wrap = wrap(keys, encryption, &data_key, identity, principal).await?;
+    Ok((wrap, UnlockedObject::new(data_key)))
+}
+
+/// Wraps a data key for whoever is to hold it.
+pub(crate) async fn wrap(
+    keys: &DataKeys,
+    encryption: &WriteEncryption,
+    data_key: &DataKey,
+    identity: &ObjectIdentity<'_>,
+    principal: &Principal,
+) -> Result<StoredWrap, KeyServiceError> {
+    match encryption {
+        WriteEncryption::Unspecified | WriteEncryption::Server => {
+            keys.wrap(data_key, identity, &ServerHolder::Keyring, principal).await
+        }
+        WriteEncryption::Kms(request) => {
+            keys.wrap(data_key, identity, &ServerHolder::Kms(request.clone()), principal).await
+        }
+        WriteEncryption::Customer(customer_key) => {
+            Ok(StoredWrap { wrapped: customer_key.wrap(data_key, identity), kms: None })
+        }
+    }
 }
 
 /// Why an object stays locked.
@@ -82,26 +141,28 @@ pub enum UnlockError {
     Fault(#[from] Fault),
 }
 
-/// Unlocks an object with the customer key that came, or with the keyring when none may come.
+/// Unlocks an object with the customer key that came, or with a server-held key when none may come.
 ///
-/// The record that held `wrapped` has been authenticated before: what does not fit now is a wrong key, or our damage.
+/// The record that held the wrap has been authenticated before: what does not fit now is a wrong key, or our damage.
 pub(crate) async fn unlock(
-    keys: &dyn KeyService,
-    wrapped: WrappedDataKey,
+    keys: &DataKeys,
+    wrap: &StoredWrap,
     customer_key: Option<&CustomerKey>,
     identity: &ObjectIdentity<'_>,
+    principal: &Principal,
 ) -> Result<UnlockedObject, UnlockError> {
-    match (mode_of(&wrapped.holder()), customer_key) {
+    match (mode_of(wrap), customer_key) {
         (EncryptionMode::Customer, None) => Err(CustomerKeyRequired.into()),
-        (EncryptionMode::Server, Some(_)) => Err(CustomerKeyNotApplicable.into()),
-        (EncryptionMode::Customer, Some(customer_key)) => {
-            LockedObject::new(wrapped).unlock_with_customer_key(customer_key, identity).map_err(|error| match error {
+        (EncryptionMode::Server | EncryptionMode::Kms(_), Some(_)) => Err(CustomerKeyNotApplicable.into()),
+        (EncryptionMode::Customer, Some(customer_key)) => LockedObject::new(wrap.wrapped.clone())
+            .unlock_with_customer_key(customer_key, identity)
+            .map_err(|error| match error {
                 UnwrapError::WrongKey(_) => WrongCustomerKey.into(),
                 UnwrapError::Damaged(_) => Fault::from(StoredDataDamaged("the wrapped data key")).into(),
-            })
-        }
-        (EncryptionMode::Server, None) => {
-            Ok(UnlockedObject::new(keys.unwrap(&wrapped, identity).await.map_err(Fault::from)?))
+            }),
+        (EncryptionMode::Server | EncryptionMode::Kms(_), None) => {
+            let data_key = keys.unwrap(wrap, identity, principal).await.map_err(Fault::from)?;
+            Ok(UnlockedObject::new(data_key))
         }
     }
 }

@@ -173,8 +173,8 @@ impl Objects {
                 return Err(NotPublic.into());
             }
             let identity = identity(bucket, object, record.version);
-            let wrapped = record.wrapped.clone();
-            let unlocked = unlock(self.keys.as_ref(), wrapped, get.customer_key.as_ref(), &identity).await?;
+            let customer_key = get.customer_key.as_ref();
+            let unlocked = unlock(&self.keys, &record.wrap, customer_key, &identity, granted.principal()).await?;
             let etag = self.open_etag(bucket, &record)?;
             get.conditions.check(&etag, record.last_modified)?;
             let Some(parts) = self.parts_of(&partition, &record, &unlocked).await? else { continue };
@@ -184,7 +184,7 @@ impl Objects {
                 etag,
                 last_modified: record.last_modified,
                 size: record.size,
-                encryption: mode_of(&record.wrapped.holder()),
+                encryption: mode_of(&record.wrap),
                 metadata: ObjectMetadata::decode(&metadata).map_err(Fault::from)?,
                 parts: match record.body {
                     BodyPlace::Parts => u32::try_from(parts.len()).ok(),

@@ -83,7 +83,7 @@ impl Objects {
                         etag: record.etag.open(&sealer)?,
                         last_modified: record.last_modified,
                         size: record.size,
-                        encryption: mode_of(&record.wrapped.holder()),
+                        encryption: mode_of(&record.wrap),
                     });
                 }
             }

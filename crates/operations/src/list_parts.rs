@@ -75,7 +75,8 @@ impl Uploads {
         let (bucket, object) = granted.object(Action::ListMultipartUploadParts).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         let upload = self.current(&partition, list.upload).await?.ok_or(NoSuchUpload)?.record;
-        let unlocked = match self.unlock(bucket, object, &upload, list.customer_key.as_ref()).await {
+        let unlocked = match self.unlock(bucket, object, &upload, list.customer_key.as_ref(), granted.principal()).await
+        {
             Ok(unlocked) => Some(unlocked),
             Err(UnlockError::KeyRequired(_)) => None,
             Err(UnlockError::KeyNotApplicable(error)) => return Err(error.into()),

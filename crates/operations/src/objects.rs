@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use envelope::{DigestSealer, ObjectIdentity, StoreKey};
-use kms::KeyService;
+use kms::DataKeys;
 use model::ObjectKey;
 use storage::{Batch, Blobs, CommitError, Partition, RecordKey};
 
@@ -18,7 +18,7 @@ use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, sole
 pub struct Objects {
     pub(crate) records: Records,
     pub(crate) blobs: Arc<dyn Blobs>,
-    pub(crate) keys: Arc<dyn KeyService>,
+    pub(crate) keys: DataKeys,
     pub(crate) store_key: Arc<StoreKey>,
     pub(crate) clock: Arc<dyn Clock>,
 }

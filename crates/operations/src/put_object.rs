@@ -1,5 +1,5 @@
 use envelope::PartEntry;
-use model::{ETag, PartNumber, VersionId};
+use model::{ETag, PartNumber, Principal, VersionId};
 use policy::Action;
 use storage::Batch;
 
@@ -8,7 +8,7 @@ use crate::body::RequestBody;
 use crate::buckets::Bucket;
 use crate::checksum::{Digests, StoredChecksum};
 use crate::conditions::{WriteConditions, WriteUnmet};
-use crate::encryption::{EncryptionMode, WriteEncryption, new_object};
+use crate::encryption::{EncryptionMode, WriteEncryption, mode_of, new_object};
 use crate::error::{Fault, NoSuchBucket, NoSuchKey, PreconditionFailed};
 use crate::objects::{ATTEMPTS, Current, Objects, ReplaceError, contention, identity};
 use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, StoredETag, sole, tables};
@@ -90,35 +90,36 @@ impl Objects {
     pub async fn put_object(&self, granted: &Granted, put: PutObject) -> Result<PutObjectOutput, PutObjectError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         self.check_conditions(bucket, object, &put.conditions).await?;
-        self.store(bucket, object, put).await
+        self.store(granted.principal(), bucket, object, put).await
     }
 
     /// The rest of a put, for callers whose target is granted: seal, then make current.
     pub(crate) async fn store(
         &self,
+        principal: &Principal,
         bucket: &Bucket,
         object: &ObjectKey,
         put: PutObject,
     ) -> Result<PutObjectOutput, PutObjectError> {
         let partition = bucket.partition(object);
         let version = VersionId::from_bytes(envelope::random_bytes());
-        let mode = put.encryption.mode();
-        let (wrapped, unlocked) = new_object(self.keys.as_ref(), &put.encryption, &identity(bucket, object, version))
-            .await
-            .map_err(Fault::from)?;
+        let encryption = put.encryption.in_bucket(bucket);
+        let identity = identity(bucket, object, version);
+        let (wrap, unlocked) = new_object(&self.keys, &encryption, &identity, principal).await.map_err(Fault::from)?;
+        let mode = mode_of(&wrap);
         let claimed_md5 = put.body.claims.content_md5;
         let plan = SealPlan {
             blobs: self.blobs.as_ref(),
             partition: &partition,
             inline_len_max: self.records.metadata().inline_len_max(),
-            want_md5: mode == EncryptionMode::Server,
+            want_md5: mode.has_md5_etag(),
         };
         let sealed = seal_body(&plan, unlocked.part_sealer(PartNumber::ONE), put.body).await?;
         let SealedBody { entry, place, digests: Digests { md5, checksum } } = sealed;
-        let etag = single_part_etag(mode, md5);
+        let etag = single_part_etag(&mode, md5);
         let mut metadata = put.metadata;
         metadata.checksums = checksum.iter().cloned().collect();
-        metadata.md5 = claimed_md5.filter(|_| mode == EncryptionMode::Customer);
+        metadata.md5 = claimed_md5.filter(|_| !mode.has_md5_etag());
         let last_modified = self.clock.now();
         let size = entry.length;
         let (body, inline) = place_body(entry, place);
@@ -127,11 +128,8 @@ impl Objects {
             last_modified,
             size,
             acl: put.acl,
-            etag: match mode {
-                EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-                EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(bucket), &etag),
-            },
-            wrapped,
+            etag: StoredETag::of(&mode, &etag, || self.digest_sealer(bucket)),
+            wrap,
             sealed_metadata: unlocked.seal_metadata(&metadata.encode()),
             body,
         };
@@ -221,11 +219,11 @@ fn place_body(entry: PartEntry, place: SealedPlace) -> (BodyPlace, Option<bytes:
     }
 }
 
-/// The MD5, or for a customer's object a random tag. Its `-1` tells clients that it is no MD5 to compare with: boto 2,
+/// The MD5, or under a customer's key or a KMS a random tag. Its `-1` tells clients that it is no MD5 to compare with: boto 2,
 /// aws-cli, s3cmd and rclone all leave such a tag alone.
-fn single_part_etag(mode: EncryptionMode, md5: Option<[u8; 16]>) -> ETag {
-    match (mode, md5) {
-        (EncryptionMode::Server, Some(md5)) => ETag::of_digest(md5),
+fn single_part_etag(mode: &EncryptionMode, md5: Option<[u8; 16]>) -> ETag {
+    match md5 {
+        Some(md5) if mode.has_md5_etag() => ETag::of_digest(md5),
         _ => ETag::with_parts(envelope::random_bytes(), 1),
     }
 }

@@ -6,11 +6,12 @@
 
 use model::{ETag, ObjectKey};
 
+use crate::authorize::Granted;
 use crate::buckets::Bucket;
 use crate::checksum::StoredChecksum;
 use crate::complete_multipart_upload::{CompleteError, CompleteMultipartUpload, multipart_etag};
 use crate::encryption::{EncryptionMode, mode_of, unlock};
-use crate::error::{BadChecksum, CustomerKeyNotApplicable, Fault, NoSuchUpload};
+use crate::error::{BadChecksum, Fault, NoSuchUpload};
 use crate::objects::identity;
 use crate::put_object::PutObjectOutput;
 use crate::records::{ObjectMetadata, ObjectRecord};
@@ -20,6 +21,7 @@ impl Uploads {
     /// What the completion answered, if the upload became the current object out of the same parts.
     pub(crate) async fn completed_before(
         &self,
+        granted: &Granted,
         bucket: &Bucket,
         object: &ObjectKey,
         complete: &CompleteMultipartUpload,
@@ -34,28 +36,26 @@ impl Uploads {
         if tags.is_none_or(|tags| multipart_etag(&tags) != etag) {
             return Err(NoSuchUpload.into());
         }
-        let checksum = self.checksum_of_completed(bucket, object, &record, complete).await?;
-        let encryption = mode_of(&record.wrapped.holder());
+        let checksum = self.checksum_of_completed(granted, bucket, object, &record, complete).await?;
+        let encryption = mode_of(&record.wrap);
         Ok(PutObjectOutput { etag, last_modified: record.last_modified, checksum, encryption, size: record.size })
     }
 
     /// It is sealed; without the customer key it is left out, and an upload that has none can be completed so.
     async fn checksum_of_completed(
         &self,
+        granted: &Granted,
         bucket: &Bucket,
         object: &ObjectKey,
         record: &ObjectRecord,
         complete: &CompleteMultipartUpload,
     ) -> Result<Option<StoredChecksum>, CompleteError> {
         let customer_key = complete.customer_key.as_ref();
-        match (mode_of(&record.wrapped.holder()), customer_key) {
-            (EncryptionMode::Customer, None) => return Ok(None),
-            (EncryptionMode::Server, Some(_)) => return Err(CustomerKeyNotApplicable.into()),
-            (EncryptionMode::Customer, Some(_)) | (EncryptionMode::Server, None) => {}
+        if mode_of(&record.wrap) == EncryptionMode::Customer && customer_key.is_none() {
+            return Ok(None);
         }
-        let unlocked =
-            unlock(self.keys(), record.wrapped.clone(), customer_key, &identity(bucket, object, record.version))
-                .await?;
+        let identity = identity(bucket, object, record.version);
+        let unlocked = unlock(self.keys(), &record.wrap, customer_key, &identity, granted.principal()).await?;
         let opened = unlocked.open_metadata(&record.sealed_metadata).map_err(Fault::from)?;
         let metadata = ObjectMetadata::decode(&opened).map_err(Fault::from)?;
         let stored = metadata.checksums.into_iter().next();

@@ -133,7 +133,7 @@ impl Uploads {
     /// [`UploadPartError`]; nothing has changed then.
     pub async fn upload_part(&self, granted: &Granted, part: UploadPart) -> Result<UploadPartOutput, UploadPartError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
-        let (current, unlocked) = self.unlock_upload(bucket, object, part.upload, part.customer_key.as_ref()).await?;
+        let (current, unlocked) = self.unlock_upload(granted, part.upload, part.customer_key.as_ref()).await?;
         let target = PartTarget { bucket, object, upload: part.upload, number: part.number };
         self.store_part(&target, &current.record, &unlocked, part.body).await
     }
@@ -149,7 +149,7 @@ impl Uploads {
         part: UploadPartCopy,
     ) -> Result<UploadPartOutput, UploadPartCopyError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(|e| UploadPartError::from(Fault::from(e)))?;
-        let (current, unlocked) = self.unlock_upload(bucket, object, part.upload, part.customer_key.as_ref()).await?;
+        let (current, unlocked) = self.unlock_upload(granted, part.upload, part.customer_key.as_ref()).await?;
         let read = self.objects.read(source.granted, &source.get).await.map_err(|error| match error {
             ReadError::Range(error) => UploadPartCopyError::Range(error),
             error => error.into(),
@@ -170,13 +170,13 @@ impl Uploads {
 
     async fn unlock_upload(
         &self,
-        bucket: &Bucket,
-        object: &ObjectKey,
+        granted: &Granted,
         upload: UploadId,
         customer_key: Option<&CustomerKey>,
     ) -> Result<(CurrentUpload, UnlockedObject), UploadPartError> {
+        let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         let current = self.current(&bucket.partition(object), upload).await?.ok_or(NoSuchUpload)?;
-        let unlocked = self.unlock(bucket, object, &current.record, customer_key).await?;
+        let unlocked = self.unlock(bucket, object, &current.record, customer_key, granted.principal()).await?;
         Ok((current, unlocked))
     }
 
@@ -188,7 +188,7 @@ impl Uploads {
         mut body: RequestBody,
     ) -> Result<UploadPartOutput, UploadPartError> {
         let partition = target.bucket.partition(target.object);
-        let mode = mode_of(&upload.wrapped.holder());
+        let mode = mode_of(&upload.wrap);
         match (upload.checksum, &body.claims.checksum) {
             (Some(algorithm), None) => {
                 body.claims.checksum = Some(ClaimedChecksum { algorithm, source: ChecksumSource::Computed });
@@ -198,26 +198,17 @@ impl Uploads {
             }
             _ => {}
         }
-        let plan = SealPlan {
-            blobs: self.blobs(),
-            partition: &partition,
-            inline_len_max: 0,
-            want_md5: mode == EncryptionMode::Server,
-        };
+        let plan =
+            SealPlan { blobs: self.blobs(), partition: &partition, inline_len_max: 0, want_md5: mode.has_md5_etag() };
         let sealed = seal_body(&plan, unlocked.part_sealer(target.number), body).await?;
         let blob = match sealed.place {
             SealedPlace::Blob(blob) => blob,
             // An empty part fits inline even where nothing is to be inline.
             SealedPlace::Inline(bytes) => self.write_blob(&partition, bytes).await?,
         };
-        let etag = match (mode, sealed.digests.md5) {
-            (EncryptionMode::Server, Some(md5)) => ETag::of_digest(md5),
-            _ => ETag::of_digest(envelope::random_bytes()),
-        };
-        let stored_etag = match mode {
-            EncryptionMode::Customer => StoredETag::Opaque(etag.clone()),
-            EncryptionMode::Server => StoredETag::seal(&self.digest_sealer(target.bucket), &etag),
-        };
+        let md5 = sealed.digests.md5.filter(|_| mode.has_md5_etag());
+        let etag = ETag::of_digest(md5.unwrap_or_else(envelope::random_bytes));
+        let stored_etag = StoredETag::of(&mode, &etag, || self.digest_sealer(target.bucket));
         let checksum = sealed.digests.checksum;
         let record = PartRecord {
             entry: sealed.entry,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use envelope::{CustomerKey, DigestSealer, StoreKey, UnlockedObject};
-use kms::KeyService;
-use model::{ObjectKey, UploadId};
+use kms::DataKeys;
+use model::{ObjectKey, Principal, UploadId};
 use policy::Action;
 use storage::{Batch, Blobs, Entry, Partition, Precondition, RecordKey, Scan, Start};
 
@@ -13,7 +13,7 @@ use crate::authorize::Granted;
 use crate::buckets::Bucket;
 use crate::clock::Clock;
 use crate::encryption::{EncryptionMode, RequestedEncryption, UnlockError, mode_of, unlock};
-use crate::error::{CustomerKeyNotApplicable, Fault, NoSuchBucket, NoSuchUpload};
+use crate::error::{Fault, NoSuchBucket, NoSuchUpload};
 use crate::leftovers::remove_leftover;
 use crate::objects::{ATTEMPTS, Objects, ReplaceError, commit, contention, identity};
 use crate::records::{PartRecord, Records, Stored, UploadRecord, tables};
@@ -25,7 +25,7 @@ pub struct Uploads {
 }
 
 /// What a policy needs to know of an upload before a part or its completion is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadFacts {
     /// The encryption headers of the call that began it.
     pub requested: RequestedEncryption,
@@ -62,8 +62,8 @@ impl Uploads {
         &self.objects.records
     }
 
-    pub(crate) fn keys(&self) -> &dyn KeyService {
-        self.objects.keys.as_ref()
+    pub(crate) const fn keys(&self) -> &DataKeys {
+        &self.objects.keys
     }
 
     pub(crate) fn blobs(&self) -> &dyn Blobs {
@@ -95,7 +95,7 @@ impl Uploads {
         let current = self.current(&bucket.partition(object), upload).await?;
         Ok(current.map(|current| UploadFacts {
             requested: current.record.requested,
-            encryption: mode_of(&current.record.wrapped.holder()),
+            encryption: mode_of(&current.record.wrap),
         }))
     }
 
@@ -116,11 +116,9 @@ impl Uploads {
         object: &ObjectKey,
         record: &UploadRecord,
         customer_key: Option<&CustomerKey>,
+        principal: &Principal,
     ) -> Result<UnlockedObject, UnlockError> {
-        if customer_key.is_some() && mode_of(&record.wrapped.holder()) == EncryptionMode::Server {
-            return Err(CustomerKeyNotApplicable.into());
-        }
-        unlock(self.keys(), record.wrapped.clone(), customer_key, &identity(bucket, object, record.version)).await
+        unlock(self.keys(), &record.wrap, customer_key, &identity(bucket, object, record.version), principal).await
     }
 
     /// Every part of an upload, by number, as stored.

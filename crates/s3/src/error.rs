@@ -3,7 +3,8 @@
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use operations::{BodyError, Fault};
+
+use operations::{BodyError, Fault, KeyServiceError};
 
 use crate::refusal::Refusal;
 
@@ -23,14 +24,32 @@ pub(crate) fn of_body(fault: &BodyError) -> Refusal {
 pub(crate) fn of_fault(fault: &Fault) -> Refusal {
     match fault {
         Fault::Store(error) => of_store(error),
-        Fault::KeyService(error) if error.is_retryable() => {
-            tracing::warn!(target: "canopic::fault", %error, "the key service is unavailable");
-            unavailable("The key service is unavailable. Please try again.")
-        }
+        Fault::KeyService(error) => of_key_service(error),
         Fault::Contention(_) => {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
-        Fault::KeyService(_) | Fault::Damaged(_) | Fault::NotCovered(_) => internal(fault),
+        Fault::Damaged(_) | Fault::NotCovered(_) => internal(fault),
+    }
+}
+
+/// AWS: "List of SSE-KMS errors" of the S3 error responses. What the client named wrongly is told; what is wrong between
+/// us and the KMS goes to the log.
+fn of_key_service(error: &KeyServiceError) -> Refusal {
+    let named = |code| Refusal::new(StatusCode::BAD_REQUEST, code, error.to_string());
+    match error {
+        KeyServiceError::NotFound(_) => named("KMS.NotFoundException"),
+        KeyServiceError::Disabled(_) => named("KMS.DisabledException"),
+        KeyServiceError::PendingDeletion(_) => named("KMS.KMSInvalidStateException"),
+        KeyServiceError::AlreadyExists(_) => named("KMS.AlreadyExistsException"),
+        KeyServiceError::NotSupported(_) => {
+            Refusal::not_implemented("Server-side encryption with a KMS: none is configured, or it cannot do this; it")
+        }
+        KeyServiceError::Refused(_) | KeyServiceError::Unavailable(_) | KeyServiceError::Audit(_) => {
+            tracing::warn!(target: "canopic::fault", %error, "a server-held key cannot be used");
+            let message = "The key service is unavailable. Please try again.";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message)
+        }
+        KeyServiceError::UnknownKey(_) | KeyServiceError::Damaged(_) => internal(error),
     }
 }
 

@@ -56,8 +56,9 @@ pub(crate) fn take_write(headers: &mut HeaderMap) -> Result<WriteHeaders, Refusa
         Some(other) => return Err(Refusal::invalid_argument(UNKNOWN_MODE).argument(SERVER.as_str(), other)),
     }
     let customer = TARGET.take(headers)?;
-    let requested = RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some() };
+    let requested = RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some(), kms: None };
     let (encryption, customer_md5) = match customer {
+        None if mode.is_none() => (WriteEncryption::Unspecified, None),
         None => (WriteEncryption::Server, None),
         Some(customer) => (WriteEncryption::Customer(customer.customer_key), Some(customer.md5)),
     };

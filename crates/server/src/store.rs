@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kms::LocalKeyring;
+use kms::{DataKeys, LocalKeyring, NoAudit};
 use operations::{Operations, Ports};
 use storage_embedded::{EmbeddedStore, OpenError};
 
@@ -32,7 +32,7 @@ pub(crate) async fn open(data_dir: &DataDir, keyring: LocalKeyring) -> Result<Op
     Ok(Operations::new(Ports {
         metadata: store.clone(),
         blobs: store,
-        keys: Arc::new(keyring),
+        keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
         store_key,
         clock: Arc::new(SystemClock),
     }))

@@ -12,6 +12,7 @@ mod store;
 mod token;
 mod upload;
 mod user;
+mod wrap;
 
 pub use metadata::ObjectMetadata;
 

@@ -1,12 +1,14 @@
-use envelope::{DigestSealer, Manifest, PartEntry, WrappedDataKey};
+use envelope::{DigestSealer, Manifest, PartEntry};
+use kms::StoredWrap;
 use model::codec::{Decoder, Encoder, Malformed};
 use model::{BlobId, ETag, PartNumber, Timestamp, VersionId};
 use storage::RecordKey;
 
+use super::wrap::{decode_wrap, encode_envelope, layout_of, wrap_layout};
 use super::{CannedAcl, tables};
+use crate::encryption::EncryptionMode;
 use crate::error::Fault;
 
-const LAYOUT: u8 = 1;
 const PARTS_LAYOUT: u8 = 1;
 
 /// The current version of an object: table 16, partition = its object key, no suffix.
@@ -16,7 +18,7 @@ pub(crate) struct ObjectRecord {
     pub(crate) size: u64,
     pub(crate) acl: CannedAcl,
     pub(crate) etag: StoredETag,
-    pub(crate) wrapped: WrappedDataKey,
+    pub(crate) wrap: StoredWrap,
     /// [`super::ObjectMetadata`], sealed under the data key.
     pub(crate) sealed_metadata: Vec<u8>,
     pub(crate) body: BodyPlace,
@@ -51,6 +53,11 @@ impl StoredETag {
     pub(crate) fn seal(sealer: &DigestSealer, etag: &ETag) -> Self {
         let unique = envelope::random_bytes();
         Self::Sealed { unique, digest: sealer.seal(&unique, etag.digest()), parts: etag.parts() }
+    }
+
+    /// The tag of an object or a part in this mode: one that says nothing of the plaintext needs no sealing.
+    pub(crate) fn of(mode: &EncryptionMode, etag: &ETag, sealer: impl FnOnce() -> DigestSealer) -> Self {
+        if mode.has_md5_etag() { Self::seal(&sealer(), etag) } else { Self::Opaque(etag.clone()) }
     }
 
     pub(crate) fn open(&self, sealer: &DigestSealer) -> Result<ETag, Fault> {
@@ -91,10 +98,12 @@ impl StoredETag {
 
 impl ObjectRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(LAYOUT);
+        let mut encoder = Encoder::new(layout_of(&self.wrap));
         encoder.raw(self.version.as_bytes()).u64(self.last_modified.as_millis()).u64(self.size).u8(self.acl.code());
         self.etag.encode(&mut encoder);
-        encoder.bytes(&self.wrapped.encode()).bytes(&self.sealed_metadata);
+        encoder.bytes(&self.wrap.wrapped.encode());
+        encode_envelope(&mut encoder, &self.wrap);
+        encoder.bytes(&self.sealed_metadata);
         match &self.body {
             BodyPlace::Inline(entry) => encode_entry(encoder.u8(1), entry),
             BodyPlace::Blob(entry, blob) => encode_entry(encoder.u8(2), entry).raw(blob.as_bytes()),
@@ -104,14 +113,15 @@ impl ObjectRecord {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let mut decoder = Decoder::new(bytes, LAYOUT)?;
+        let layout = wrap_layout(bytes)?;
+        let mut decoder = Decoder::new(bytes, layout)?;
         let record = Self {
             version: VersionId::from_bytes(decoder.array()?),
             last_modified: Timestamp::from_millis(decoder.u64()?),
             size: decoder.u64()?,
             acl: CannedAcl::from_code(decoder.u8()?)?,
             etag: StoredETag::decode(&mut decoder)?,
-            wrapped: WrappedDataKey::decode(decoder.bytes()?)?,
+            wrap: decode_wrap(&mut decoder, layout)?,
             sealed_metadata: decoder.bytes()?.to_vec(),
             body: match decoder.u8()? {
                 1 => BodyPlace::Inline(decode_entry(&mut decoder)?),

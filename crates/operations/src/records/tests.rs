@@ -3,16 +3,18 @@
 
 use std::fmt::Debug;
 
-use envelope::{DataKey, KeyEncryptionKey, Manifest, ObjectIdentity, PartEntry, WrappedDataKey};
+use envelope::{ContextDigest, DataKey, KeyEncryptionKey, Manifest, ObjectIdentity, PartEntry, WrappedDataKey};
+use kms::{KmsEnvelope, StoredWrap};
 use model::{
-    AccountId, BlobId, BucketId, ETag, ObjectKey, PartNumber, Principal, Timestamp, UploadId, UserName, VersionId,
+    AccountId, BlobId, BucketId, ETag, KmsKeyId, ObjectKey, PartNumber, Principal, Timestamp, UploadId, UserName,
+    VersionId,
 };
 use storage::RecordKey;
 
 use super::upload::PartChecksum;
 use super::*;
 use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
-use crate::encryption::RequestedEncryption;
+use crate::encryption::{RequestedEncryption, RequestedKms};
 
 const AT: Timestamp = Timestamp::from_millis(0x0102);
 const AT_BYTES: [u8; 8] = [0, 0, 0, 0, 0, 0, 1, 2];
@@ -30,6 +32,80 @@ fn wrapped() -> WrappedDataKey {
         version: VersionId::from_bytes([2; 16]),
     };
     KeyEncryptionKey::generate().wrap(&DataKey::generate(), &identity)
+}
+
+fn wrap() -> StoredWrap {
+    StoredWrap { wrapped: wrapped(), kms: None }
+}
+
+/// The wrap of an object that a KMS holds, and what stands behind the wrapped key in its record.
+fn kms_wrap() -> (StoredWrap, Vec<u8>) {
+    let (key, object) = (KeyEncryptionKey::generate(), ObjectKey::parse("testfile").unwrap());
+    let identity = ObjectIdentity {
+        bucket: BucketId::from_bytes([1; 16]),
+        object: &object,
+        version: VersionId::from_bytes([2; 16]),
+    };
+    let context = ContextDigest::from_bytes([4; 32]);
+    let kms =
+        KmsEnvelope { kms_key: KmsKeyId::parse("k1").unwrap(), context, bucket_key: true, sealed_key: vec![8; 3] };
+    let wrapped = key.wrap_for_kms(&DataKey::generate(), &identity, context);
+    let behind = [b"\0\0\0\x02k1".as_slice(), &[4; 32], &[1], b"\0\0\0\x03\x08\x08\x08"].concat();
+    (StoredWrap { wrapped, kms: Some(kms) }, behind)
+}
+
+#[test]
+fn an_object_and_an_upload_for_a_kms_are_laid_out_as_drawn() {
+    let (wrap, behind) = kms_wrap();
+    let record = ObjectRecord {
+        version: VersionId::from_bytes([2; 16]),
+        last_modified: AT,
+        size: 0,
+        acl: CannedAcl::Private,
+        etag: StoredETag::Opaque(ETag::with_parts([5; 16], 1)),
+        wrap: wrap.clone(),
+        sealed_metadata: vec![9; 2],
+        body: BodyPlace::Parts,
+    };
+    let etag = [&[1, 0, 1][..], &[5; 16]].concat();
+    let head = [&[2][..], &[2; 16], &AT_BYTES, &[0; 8], &[0], &etag, &[0, 0, 0, 130], &wrap.wrapped.encode()].concat();
+    let expected = [&head[..], &behind, b"\0\0\0\x02\x09\x09", &[3]].concat();
+    assert_eq!(record.encode(), expected);
+    assert_exact(&expected, ObjectRecord::decode);
+
+    for (key_id, text) in [(None, &b"\0\0\0\0"[..]), (Some("alias/k1".to_owned()), b"\0\0\0\x08alias/k1")] {
+        let record = UploadRecord {
+            version: VersionId::from_bytes([2; 16]),
+            begun: AT,
+            acl: CannedAcl::Private,
+            requested: RequestedEncryption { kms: Some(RequestedKms { key_id }), ..RequestedEncryption::default() },
+            checksum: None,
+            full_object_checksum: false,
+            wrap: wrap.clone(),
+            sealed_metadata: vec![9; 2],
+        };
+        let head = [&[2][..], &[2; 16], &AT_BYTES, &[0, 4, 0, 0], &[0, 0, 0, 130], &wrap.wrapped.encode()].concat();
+        let expected = [&head[..], &behind, b"\0\0\0\x02\x09\x09", text].concat();
+        assert_eq!(record.encode(), expected);
+        assert_exact(&expected, UploadRecord::decode);
+    }
+}
+
+#[test]
+fn a_wrap_for_a_kms_and_what_stands_behind_it_come_together_or_not_at_all() {
+    let (wrap, behind) = kms_wrap();
+    let bytes = |layout: u8, wrapped: &WrappedDataKey, behind: &[u8]| {
+        let etag = [&[1, 0, 1][..], &[5; 16]].concat();
+        [&[layout][..], &[2; 16], &AT_BYTES, &[0; 8], &[0], &etag, &[0, 0, 0, 130], &wrapped.encode(), behind]
+            .concat()
+            .into_iter()
+            .chain(*b"\0\0\0\x02\x09\x09\x03")
+            .collect::<Vec<u8>>()
+    };
+    assert!(ObjectRecord::decode(&bytes(2, &wrap.wrapped, &behind)).is_ok());
+    assert!(ObjectRecord::decode(&bytes(1, &wrapped(), &[])).is_ok());
+    assert!(ObjectRecord::decode(&bytes(1, &wrap.wrapped, &[])).is_err());
+    assert!(ObjectRecord::decode(&bytes(2, &wrapped(), &behind)).is_err());
 }
 
 fn entry() -> PartEntry {
@@ -115,7 +191,7 @@ fn an_object_is_laid_out_as_drawn_wherever_its_body_is() {
                 size: 0x0405,
                 acl: CannedAcl::Private,
                 etag,
-                wrapped: wrapped(),
+                wrap: wrap(),
                 sealed_metadata: vec![9; 2],
                 body: body.clone(),
             };
@@ -127,7 +203,7 @@ fn an_object_is_laid_out_as_drawn_wherever_its_body_is() {
                 &[0],
                 &etag_bytes,
                 &[0, 0, 0, 130],
-                &record.wrapped.encode(),
+                &record.wrap.wrapped.encode(),
                 b"\0\0\0\x02\x09\x09",
                 &body_bytes,
             ]
@@ -154,14 +230,14 @@ fn an_upload_is_laid_out_as_drawn() {
             version: VersionId::from_bytes([2; 16]),
             begun: AT,
             acl: CannedAcl::Private,
-            requested: RequestedEncryption { server_header: false, customer_header: true },
+            requested: RequestedEncryption { customer_header: true, ..RequestedEncryption::default() },
             checksum: Some(ChecksumAlgorithm::Crc64Nvme),
             full_object_checksum,
-            wrapped: wrapped(),
+            wrap: wrap(),
             sealed_metadata: vec![9; 2],
         };
         let head = [&[1][..], &[2; 16], &AT_BYTES, &[0, 2, 3, flag], &[0, 0, 0, 130]].concat();
-        let expected = [&head[..], &record.wrapped.encode(), b"\0\0\0\x02\x09\x09"].concat();
+        let expected = [&head[..], &record.wrap.wrapped.encode(), b"\0\0\0\x02\x09\x09"].concat();
         assert_eq!(record.encode(), expected);
         assert_exact(&expected, UploadRecord::decode);
     }

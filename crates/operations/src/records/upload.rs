@@ -1,15 +1,16 @@
-use envelope::{PartEntry, WrappedDataKey};
+use envelope::PartEntry;
+use kms::StoredWrap;
 use model::codec::{Decoder, Encoder, Malformed};
 use model::{BlobId, PartNumber, Timestamp, UploadId, VersionId};
 use storage::RecordKey;
 
 use super::object::{decode_entry, encode_entry};
+use super::wrap::{LAYOUT, decode_wrap, encode_envelope, layout_of, wrap_layout};
 use super::{CannedAcl, StoredETag, tables};
 use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
-use crate::encryption::RequestedEncryption;
+use crate::encryption::{RequestedEncryption, RequestedKms};
 use crate::error::Fault;
 
-const UPLOAD_LAYOUT: u8 = 1;
 const PART_LAYOUT: u8 = 1;
 /// Everything that is sealed as metadata begins with a layout byte of its own kind: 1 is [`super::ObjectMetadata`].
 /// Both are sealed under the same data key, so nothing else keeps one from standing in the place of the other.
@@ -25,34 +26,42 @@ pub(crate) struct UploadRecord {
     pub(crate) checksum: Option<ChecksumAlgorithm>,
     /// The client wants one checksum over the whole object rather than one over the parts' checksums.
     pub(crate) full_object_checksum: bool,
-    pub(crate) wrapped: WrappedDataKey,
+    pub(crate) wrap: StoredWrap,
     pub(crate) sealed_metadata: Vec<u8>,
 }
 
 impl UploadRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(UPLOAD_LAYOUT);
+        // Layout 2 is for a KMS, asked for or by the bucket's default.
+        let mut encoder = Encoder::new(layout_of(&self.wrap));
         encoder
             .raw(self.version.as_bytes())
             .u64(self.begun.as_millis())
             .u8(self.acl.code())
-            .u8(u8::from(self.requested.server_header) | u8::from(self.requested.customer_header) << 1)
+            .u8(u8::from(self.requested.server_header)
+                | u8::from(self.requested.customer_header) << 1
+                | u8::from(self.requested.kms.is_some()) << 2)
             .u8(self.checksum.map_or(0, ChecksumAlgorithm::code))
             .u8(self.full_object_checksum.into())
-            .bytes(&self.wrapped.encode())
-            .bytes(&self.sealed_metadata);
+            .bytes(&self.wrap.wrapped.encode());
+        encode_envelope(&mut encoder, &self.wrap);
+        encoder.bytes(&self.sealed_metadata);
+        if let Some(kms) = &self.requested.kms {
+            encoder.text(kms.key_id.as_deref().unwrap_or_default());
+        }
         encoder.finish()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let mut decoder = Decoder::new(bytes, UPLOAD_LAYOUT)?;
+        let layout = wrap_layout(bytes)?;
+        let mut decoder = Decoder::new(bytes, layout)?;
         let version = VersionId::from_bytes(decoder.array()?);
         let begun = Timestamp::from_millis(decoder.u64()?);
         let acl = CannedAcl::from_code(decoder.u8()?)?;
-        let requested = match decoder.u8()? {
-            bits @ 0..=3 => RequestedEncryption { server_header: bits & 1 != 0, customer_header: bits & 2 != 0 },
-            _ => return Err(Malformed.into()),
-        };
+        let bits = decoder.u8()?;
+        if bits > 7 || (bits & 4 != 0 && layout == LAYOUT) {
+            return Err(Malformed.into());
+        }
         let checksum = match decoder.u8()? {
             0 => None,
             code => Some(ChecksumAlgorithm::from_code(code).ok_or(Malformed)?),
@@ -62,10 +71,15 @@ impl UploadRecord {
             1 => true,
             _ => return Err(Malformed.into()),
         };
-        let wrapped = WrappedDataKey::decode(decoder.bytes()?)?;
+        let wrap = decode_wrap(&mut decoder, layout)?;
         let sealed_metadata = decoder.bytes()?.to_vec();
+        let kms = match bits & 4 {
+            0 => None,
+            _ => Some(RequestedKms { key_id: Some(decoder.text()?.to_owned()).filter(|id| !id.is_empty()) }),
+        };
+        let requested = RequestedEncryption { server_header: bits & 1 != 0, customer_header: bits & 2 != 0, kms };
         decoder.finish()?;
-        Ok(Self { version, begun, acl, requested, checksum, full_object_checksum, wrapped, sealed_metadata })
+        Ok(Self { version, begun, acl, requested, checksum, full_object_checksum, wrap, sealed_metadata })
     }
 
     pub(crate) fn record_key(upload: UploadId) -> RecordKey {

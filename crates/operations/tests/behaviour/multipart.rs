@@ -33,7 +33,7 @@ pub(crate) async fn create_with(
         metadata: ObjectMetadata { user: vec![("name".to_owned(), "value".to_owned())], ..ObjectMetadata::default() },
         acl: CannedAcl::Private,
         encryption: encryption(seed),
-        requested: RequestedEncryption { server_header: seed.is_none(), customer_header: seed.is_some() },
+        requested: RequestedEncryption { server_header: seed.is_none(), customer_header: seed.is_some(), kms: None },
         checksum,
         full_object_checksum,
     };

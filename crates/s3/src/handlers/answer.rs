@@ -75,10 +75,13 @@ pub(super) fn checksum_fields(checksum: Option<&StoredChecksum>) -> ChecksumFiel
     fields
 }
 
-pub(super) fn server_side_encryption(mode: operations::EncryptionMode) -> Option<dto::ServerSideEncryption> {
+pub(super) fn server_side_encryption(mode: &operations::EncryptionMode) -> Option<dto::ServerSideEncryption> {
     match mode {
         operations::EncryptionMode::Server => {
             Some(dto::ServerSideEncryption::from_static(dto::ServerSideEncryption::AES256))
+        }
+        operations::EncryptionMode::Kms(_) => {
+            Some(dto::ServerSideEncryption::from_static(dto::ServerSideEncryption::AWS_KMS))
         }
         // An SSE-C answer names the customer algorithm instead (recorded on AWS).
         operations::EncryptionMode::Customer => None,

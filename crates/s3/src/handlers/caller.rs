@@ -85,7 +85,7 @@ impl Asking<'_> {
     }
 
     /// Parts and completions carry no encryption headers: they are judged by those of the call that began the upload.
-    pub(super) fn judge_as(&mut self, facts: UploadFacts) {
+    pub(super) fn judge_as(&mut self, facts: &UploadFacts) {
         let context = &mut self.caller.context;
         if facts.requested.server_header {
             context.set("s3:x-amz-server-side-encryption", "AES256");
@@ -96,9 +96,10 @@ impl Asking<'_> {
     }
 
     /// For the log line of the request.
-    pub(super) fn note_encryption(&self, mode: EncryptionMode) {
+    pub(super) fn note_encryption(&self, mode: &EncryptionMode) {
         self.exchange.set_encryption(match mode {
             EncryptionMode::Server => "SSE-S3",
+            EncryptionMode::Kms(_) => "SSE-KMS",
             EncryptionMode::Customer => "SSE-C",
         });
     }

@@ -33,14 +33,14 @@ pub(super) async fn complete_multipart_upload(
         size: input.mpu_object_size.map(object_size).transpose()?,
     };
     let output = handlers.operations().uploads.complete(&granted, complete).await.map_err(s3)?;
-    asking.note_encryption(output.encryption);
+    asking.note_encryption(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     Ok(S3Response::new(CompleteMultipartUploadOutput {
         bucket: Some(input.bucket.clone()),
         key: Some(input.key.clone()),
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         e_tag: Some(etag(&output.etag)),
-        server_side_encryption: server_side_encryption(output.encryption),
+        server_side_encryption: server_side_encryption(&output.encryption),
         checksum_crc32: checksum.crc32,
         checksum_crc32c: checksum.crc32c,
         checksum_crc64nvme: checksum.crc64nvme,

@@ -22,7 +22,6 @@ pub(super) async fn copy_object(
     let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let from = source(&asking, &input.copy_source).await?;
     let write = asking.write_key(&mut request.headers)?;
-    asking.note_encryption(write.encryption.mode());
     let read = asking.copy_source_key(&mut request.headers)?;
     let metadata = directive(input.metadata_directive.as_ref(), &request.headers)?;
     let copy = CopyObject {
@@ -45,6 +44,7 @@ pub(super) async fn copy_object(
         operations::CopyError::Source(operations::ReadError::NoSuchKey(absent)) => hide_absence(&from, absent.into()),
         error => s3(error),
     })?;
+    asking.note_encryption(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = write.echo.into_fields();
     Ok(S3Response::new(CopyObjectOutput {
@@ -58,7 +58,7 @@ pub(super) async fn copy_object(
             checksum_sha256: checksum.sha256,
             checksum_type: checksum.kind,
         }),
-        server_side_encryption: server_side_encryption(output.encryption),
+        server_side_encryption: server_side_encryption(&output.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..CopyObjectOutput::default()

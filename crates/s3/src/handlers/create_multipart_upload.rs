@@ -17,7 +17,6 @@ pub(super) async fn create_multipart_upload(
     let input = &request.input;
     let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let write = asking.write_key(&mut request.headers)?;
-    asking.note_encryption(write.encryption.mode());
     let checksum = input.checksum_algorithm.as_ref().map(|name| checksum_algorithm(name.as_str())).transpose()?;
     let checksum_type = input.checksum_type.as_ref().map(|kind| kind.as_str());
     let create = CreateMultipartUpload {
@@ -29,6 +28,7 @@ pub(super) async fn create_multipart_upload(
         full_object_checksum: full_object(checksum, checksum_type)?,
     };
     let created = handlers.operations().uploads.create(&granted, create).await.map_err(s3)?;
+    asking.note_encryption(&created.encryption);
     let (customer_algorithm, customer_md5) = write.echo.into_fields();
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket.clone()),
@@ -36,7 +36,7 @@ pub(super) async fn create_multipart_upload(
         upload_id: Some(created.upload.to_string()),
         checksum_algorithm: input.checksum_algorithm.clone(),
         checksum_type: input.checksum_type.clone(),
-        server_side_encryption: server_side_encryption(created.encryption),
+        server_side_encryption: server_side_encryption(&created.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..CreateMultipartUploadOutput::default()

@@ -21,7 +21,7 @@ pub(super) async fn head_object(
     let get = wanted(&request.headers, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.head_object(&granted, &get).await;
     let (info, range) = found.map_err(|error| hide_absence(&granted, error))?;
-    asking.note_encryption(info.encryption);
+    asking.note_encryption(&info.encryption);
     let length = range.as_ref().map_or(info.size, ByteRange::len);
     let mut headers = HeaderMap::new();
     metadata_headers(&info, &mut headers);
@@ -35,7 +35,7 @@ pub(super) async fn head_object(
         e_tag: Some(etag(&info.etag)),
         last_modified: Some(timestamp(info.last_modified)),
         parts_count: parts_count(&get, &info),
-        server_side_encryption: server_side_encryption(info.encryption),
+        server_side_encryption: server_side_encryption(&info.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         checksum_crc32: checksum.crc32,

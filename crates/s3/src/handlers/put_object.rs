@@ -20,7 +20,6 @@ pub(super) async fn put_object(
     let input = &request.input;
     let (granted, acl) = asking.new_object(&input.bucket, &input.key, input.acl.as_ref()).await?;
     let write = asking.write_key(&mut request.headers)?;
-    asking.note_encryption(write.encryption.mode());
     let put = PutObject {
         metadata: request_metadata(&request.headers)?,
         acl,
@@ -29,11 +28,12 @@ pub(super) async fn put_object(
         body: request_body(&asking.exchange, &request.headers, body, trailers)?,
     };
     let output = handlers.operations().objects.put_object(&granted, put).await.map_err(s3)?;
+    asking.note_encryption(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = write.echo.into_fields();
     Ok(S3Response::new(PutObjectOutput {
         e_tag: Some(etag(&output.etag)),
-        server_side_encryption: server_side_encryption(output.encryption),
+        server_side_encryption: server_side_encryption(&output.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         checksum_crc32: checksum.crc32,

@@ -29,12 +29,12 @@ pub(super) async fn upload_part(
         body: request_body(&asking.exchange, &request.headers, body, trailers)?,
     };
     let output = handlers.operations().uploads.upload_part(&granted, part).await.map_err(s3)?;
-    asking.note_encryption(output.encryption);
+    asking.note_encryption(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = read.echo.into_fields();
     Ok(S3Response::new(UploadPartOutput {
         e_tag: Some(etag(&output.etag)),
-        server_side_encryption: server_side_encryption(output.encryption),
+        server_side_encryption: server_side_encryption(&output.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         checksum_crc32: checksum.crc32,
@@ -59,7 +59,7 @@ pub(super) async fn judge_by_upload(
     let (bucket, object) = (bucket_name(bucket)?, object_key(object)?);
     let bucket = handlers.operations().authorizer.look_up(&bucket).await.map_err(s3)?;
     if let Some(facts) = handlers.operations().uploads.facts(&bucket, &object, upload).await.map_err(s3)? {
-        asking.judge_as(facts);
+        asking.judge_as(&facts);
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) async fn upload_part_copy(
     };
     let source = CopySource { granted: &from, get };
     let output = handlers.operations().uploads.upload_part_copy(&granted, source, part).await.map_err(s3)?;
-    asking.note_encryption(output.encryption);
+    asking.note_encryption(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = target.echo.into_fields();
     Ok(S3Response::new(UploadPartCopyOutput {
@@ -51,7 +51,7 @@ pub(super) async fn upload_part_copy(
             checksum_sha1: checksum.sha1,
             checksum_sha256: checksum.sha256,
         }),
-        server_side_encryption: server_side_encryption(output.encryption),
+        server_side_encryption: server_side_encryption(&output.encryption),
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..UploadPartCopyOutput::default()

@@ -44,13 +44,13 @@ fn a_complete_trio_is_taken_out_of_the_headers() {
 }
 
 #[test]
-fn no_headers_mean_the_keyring() {
+fn no_headers_leave_the_mode_to_the_bucket() {
     let write = take_write(&mut HeaderMap::new()).ok().unwrap();
-    assert!(matches!(write.encryption, WriteEncryption::Server));
-    assert_eq!(write.requested, RequestedEncryption { server_header: false, customer_header: false });
+    assert!(matches!(write.encryption, WriteEncryption::Unspecified));
+    assert_eq!(write.requested, RequestedEncryption { server_header: false, customer_header: false, kms: None });
     let write = take_write(&mut headers(&[(MODE, "AES256")])).ok().unwrap();
     assert!(matches!(write.encryption, WriteEncryption::Server));
-    assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: false });
+    assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: false, kms: None });
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_mix_of_the_guide_is_sse_c_and_shows_both_to_policies() {
     mixed.insert(MODE, HeaderValue::from_static("AES256"));
     let write = take_write(&mut mixed).ok().unwrap();
     assert!(matches!(write.encryption, WriteEncryption::Customer(_)));
-    assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: true });
+    assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: true, kms: None });
     assert_eq!(write.customer_md5, Some(md5_of(32)));
 }
 

@@ -7,7 +7,7 @@ use envelope::RootKey;
 use http::Request;
 use http_body_util::BodyExt as _;
 use identity::{AccessKeyId, SecretAccessKey, Token};
-use kms::LocalKeyring;
+use kms::{DataKeys, LocalKeyring, NoAudit};
 use model::{Principal, Timestamp};
 use operations::{Clock, Fault, Operations, Ports};
 use s3::{
@@ -106,7 +106,7 @@ impl Site {
         let operations = Operations::new(Ports {
             metadata: Arc::new(store.clone()),
             blobs: Arc::new(store),
-            keys: Arc::new(keyring),
+            keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
             store_key,
             clock: Arc::new(StandingClock),
         });

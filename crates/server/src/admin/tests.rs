@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use admin_api::{AccessKeyKind, AccessKeyList, IssuedAccessKey, IssuedToken, User, UserList};
 use http_body_util::BodyExt as _;
-use kms::LocalKeyring;
+use kms::{DataKeys, LocalKeyring, NoAudit};
 use operations::{Operations, Ports};
 use storage::memory::MemoryStore;
 
@@ -16,7 +16,7 @@ async fn api() -> (AdminApi, Principal) {
     let ports = Ports {
         metadata: store.clone(),
         blobs: store,
-        keys: Arc::new(keyring),
+        keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
         store_key,
         clock: Arc::new(SystemClock),
     };

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use envelope::{CustomerKey, RootKey, StoreKey};
 use futures::StreamExt;
-use kms::LocalKeyring;
+use kms::{DataKeys, LocalKeyring, NoAudit};
 use model::{AccountId, BucketName, ObjectKey, Principal, Timestamp, UserName};
 use operations::{
     BodyStream, Bucket, Caller, CannedAcl, Clock, Created, GetObject, Granted, ObjectMetadata, Operations, Ports,
@@ -99,8 +99,13 @@ impl Site {
         let clock = Arc::new(TestClock::default());
         clock.set(1_700_000_000_500);
         let store_key = keyring.store_key();
-        let ports =
-            Ports { metadata, blobs, keys: Arc::new(keyring), store_key: store_key.clone(), clock: clock.clone() };
+        let ports = Ports {
+            metadata,
+            blobs,
+            keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
+            store_key: store_key.clone(),
+            clock: clock.clone(),
+        };
         let site = Self { store, faults, clock, store_key, operations: Operations::new(ports) };
         assert_eq!(site.create_bucket(BUCKET).await, Created::New);
         site
