@@ -7,6 +7,7 @@
 mod admin_command;
 mod config_command;
 mod door;
+mod export_sealed_command;
 mod https_door;
 mod output;
 mod serve_command;
@@ -38,6 +39,8 @@ enum Command {
     Config(config_command::ConfigCommand),
     /// Measure S3 endpoints
     Bench(Box<bench::BenchArgs>),
+    /// Write one object out as one file, still sealed; no server may run, and no key is needed
+    ExportSealed(export_sealed_command::ExportSealedArgs),
     /// Print the version
     Version,
 }
@@ -65,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(command) => admin_command::run_key(command),
         Command::Config(command) => config_command::run(command),
         Command::Bench(args) => runtime()?.block_on(async { Ok(bench::run(*args).await?) }),
+        Command::ExportSealed(args) => export_sealed_command::run(args),
         Command::Version => {
             output::line(&format!("canopic {}", env!("CARGO_PKG_VERSION")))?;
             Ok(ExitCode::SUCCESS)

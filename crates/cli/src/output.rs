@@ -24,6 +24,12 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     Ok(())
 }
 
+/// Says something beside the result.
+pub(crate) fn note(text: &str) {
+    // Where standard error is closed, nobody hears it.
+    let _ = writeln!(io::stderr().lock(), "canopic: {text}");
+}
+
 /// Says what went wrong, each thing once: many errors repeat their cause.
 pub(crate) fn complain(error: &anyhow::Error) {
     // Where standard error is closed, nobody hears it.

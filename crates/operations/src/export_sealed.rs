@@ -7,9 +7,9 @@
 //! It stands on the two ports and on nothing of a backend. Deliberately absent: authorization (whoever runs it has the
 //! disk), uploads in progress, and the other objects of the bucket.
 
-mod stream;
+mod pieces;
 
-pub use stream::ExportStream;
+pub use pieces::ExportPieces;
 
 use std::sync::Arc;
 

@@ -63,7 +63,7 @@ pub use create_multipart_upload::{CreateMultipartUpload, CreateUploadError, Crea
 pub use delete_object::DeleteObjectError;
 pub use encryption::{EncryptionMode, KmsFacts, RequestedEncryption, RequestedKms, WriteEncryption};
 pub use error::*;
-pub use export_sealed::{ExportDamage, ExportError, ExportStream, SealedExport, SealedExporter};
+pub use export_sealed::{ExportDamage, ExportError, ExportPieces, SealedExport, SealedExporter};
 pub use get_object::{GetObject, GetObjectOutput, ReadError};
 pub use held_by::HeldBy;
 pub use kms::KeyServiceError;

@@ -75,6 +75,17 @@ impl DataDir {
         Self::locked(path)
     }
 
+    /// Opens a directory that holds a store, whatever else of an installation is lost, and locks it.
+    ///
+    /// # Errors
+    /// [`DataDirError`] when there is none, it is in use, or the system refuses.
+    pub(crate) fn open_store(path: &Path) -> Result<Self, DataDirError> {
+        if !path.join("store").is_dir() {
+            return Err(DataDirError::Missing(path.to_owned()));
+        }
+        Self::locked(path)
+    }
+
     fn locked(path: &Path) -> Result<Self, DataDirError> {
         let lock = path.join("lock");
         let io = |source| DataDirError::Io { path: lock.clone(), source };

@@ -96,11 +96,19 @@ impl Installation {
     /// [`InstallationError`] says what is missing and what to do.
     pub(crate) fn open(data_dir: &Path, root_key_file: &Path) -> Result<Self, InstallationError> {
         let data_dir = DataDir::open(data_dir)?;
-        let sealed = secret_file::read(&data_dir.keyring())?;
-        let root_key = read_root_key(root_key_file)?.ok_or_else(|| missing(&data_dir, root_key_file))?;
-        let keyring = open_keyring(&data_dir, root_key_file, &root_key, &sealed)?;
+        let keyring = keyring_of(&data_dir, root_key_file)?;
         Ok(Self { data_dir, keyring })
     }
+}
+
+/// Opens the keyring of a directory that is locked already; makes nothing.
+///
+/// # Errors
+/// [`InstallationError`] says what is missing and what to do.
+pub(crate) fn keyring_of(data_dir: &DataDir, root_key_file: &Path) -> Result<LocalKeyring, InstallationError> {
+    let sealed = secret_file::read(&data_dir.keyring())?;
+    let root_key = read_root_key(root_key_file)?.ok_or_else(|| missing(data_dir, root_key_file))?;
+    open_keyring(data_dir, root_key_file, &root_key, &sealed)
 }
 
 fn missing(data_dir: &DataDir, root_key_file: &Path) -> InstallationError {

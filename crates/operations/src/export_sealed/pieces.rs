@@ -1,43 +1,29 @@
 //! The file, piece by piece: a frame before each section, a digest behind the last.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{Stream, stream};
 use sha2::{Digest as _, Sha256};
 use storage::{BlobReader, Blobs};
 
 use super::{BODY, END, FORMAT, MAGIC, SealedExport, Section};
 use crate::error::Fault;
 
-/// The bytes of an export, in order. An error is the end of it, and what came before is of no use.
-pub type ExportStream = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
-
 /// Bytes that are read at a time.
 const PIECE: u64 = 1 << 20;
 
 impl SealedExport {
-    /// Writes the object out. Memory for a piece is needed, however large the object.
+    /// The file, to be asked for piece by piece.
     #[must_use]
-    pub fn into_stream(self) -> ExportStream {
+    pub fn into_pieces(self) -> ExportPieces {
         let mut sections = self.sections;
         sections.reverse();
-        let writer = Writer { blobs: self.blobs, sections, stage: Stage::Head, digest: Sha256::new(), anchor: None };
-        Box::pin(stream::unfold(writer, |mut writer| async move {
-            match writer.next().await {
-                Ok(None) => None,
-                Ok(Some(piece)) => Some((Ok(piece), writer)),
-                Err(error) => {
-                    writer.stage = Stage::Over;
-                    Some((Err(error), writer))
-                }
-            }
-        }))
+        ExportPieces { blobs: self.blobs, sections, stage: Stage::Head, digest: Sha256::new(), anchor: None }
     }
 }
 
-struct Writer {
+/// An export that is being written. Memory for a piece is needed, however large the object.
+pub struct ExportPieces {
     blobs: Arc<dyn Blobs>,
     /// In reverse order: the next one is the last.
     sections: Vec<Section>,
@@ -56,8 +42,12 @@ enum Stage {
     Over,
 }
 
-impl Writer {
-    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+impl ExportPieces {
+    /// The next bytes, or none behind the end.
+    ///
+    /// # Errors
+    /// When the store fails; what came before is of no use then, and nothing comes after.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         let (piece, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Head => ([&MAGIC[..], &[FORMAT]].concat().into(), Stage::Section),
             Stage::Section => self.begin_section().await?,

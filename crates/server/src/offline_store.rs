@@ -1,0 +1,83 @@
+//! The store of a data directory without a server, for the commands that look at what is stored.
+//!
+//! Nothing is collected and nothing is made: a store that is looked at stays as it was found.
+
+use std::sync::Arc;
+
+use envelope::StoreKey;
+use kms::LocalKeyring;
+use model::{BucketName, ObjectKey};
+use operations::{ExportError, SealedExport, SealedExporter};
+use storage_embedded::{Config as StoreConfig, EmbeddedStore};
+
+use crate::config::Config;
+use crate::data_dir::{DataDir, DataDirError};
+use crate::installation::{InstallationError, keyring_of};
+use crate::store::StoreError;
+
+/// A store that nobody else uses meanwhile, with its keys as far as they are at hand.
+pub struct OfflineStore {
+    store: Arc<EmbeddedStore>,
+    keyring: Result<LocalKeyring, InstallationError>,
+    // Dropped last: with it goes the lock.
+    _data_dir: DataDir,
+}
+
+/// Why a store cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineStoreError {
+    /// There is none, or a server is running on it.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// It does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an object is not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineExportError {
+    /// No bucket has such a name.
+    #[error("{0:?} is no name that a bucket can have")]
+    BucketName(String),
+    /// No object has such a name.
+    #[error("this is no name that an object can have: it has 1 to 1,024 bytes")]
+    ObjectKey,
+    /// See [`ExportError`].
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl OfflineStore {
+    /// Opens the store of a data directory. Keys that are missing are no error: see [`Self::keys_missing`].
+    ///
+    /// # Errors
+    /// [`OfflineStoreError`] says what is missing, or that a server is running.
+    pub async fn open(config: &Config) -> Result<Self, OfflineStoreError> {
+        let data_dir = DataDir::open_store(&config.data_dir)?;
+        let keyring = keyring_of(&data_dir, &config.root_key_file);
+        let path = data_dir.store();
+        let store_config = StoreConfig { collects: false, ..StoreConfig::default() };
+        let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &store_config)).await;
+        let store = opened.map_err(|_| StoreError::Interrupted)?.map_err(StoreError::from)?;
+        Ok(Self { store: Arc::new(store), keyring, _data_dir: data_dir })
+    }
+
+    /// Why the server's keys are not at hand, if they are not.
+    #[must_use]
+    pub fn keys_missing(&self) -> Option<&InstallationError> {
+        self.keyring.as_ref().err()
+    }
+
+    /// Finds an object for export. With the server's keys at hand its records are authenticated.
+    ///
+    /// # Errors
+    /// [`OfflineExportError`]. Damage of the object is no error: see [`SealedExport::damage`].
+    pub async fn export(&self, bucket: &str, object: &str) -> Result<SealedExport, OfflineExportError> {
+        let bucket = BucketName::parse(bucket).map_err(|_| OfflineExportError::BucketName(bucket.to_owned()))?;
+        let object = ObjectKey::parse(object).map_err(|_| OfflineExportError::ObjectKey)?;
+        let store_key: Option<Arc<StoreKey>> = self.keyring.as_ref().ok().map(LocalKeyring::store_key);
+        let exporter = SealedExporter::new(self.store.clone(), self.store.clone(), store_key.as_deref());
+        Ok(exporter.prepare(&bucket, &object).await?)
+    }
+}
