@@ -1,14 +1,13 @@
 //! Signed requests on one connection, and what is done with the bytes that come back.
 
 use crate::body::{Pace, RequestBody};
-use crate::connection::{Connection, Sent};
 use crate::endpoint::Endpoint;
 use crate::error::Failure;
 use crate::pattern::Cursor;
 use crate::plan::Plan;
-use crate::sign::{SignedParts, Signer, stamp};
 use crate::xml;
 use bytes::Bytes;
+use client::{Connection, Sent, SignedParts, Signer, stamp};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,7 +21,7 @@ pub(crate) struct Client {
     endpoint: Arc<Endpoint>,
     plan: Arc<Plan>,
     signer: Signer,
-    connection: Option<Connection>,
+    connection: Option<Connection<RequestBody>>,
 }
 
 /// One request.
@@ -109,7 +108,7 @@ impl Client {
             Sent::Answered(response) => response,
             // The server closed an idle connection just now, which is no failure; on a fresh one it would be.
             Sent::NotSent(request) => {
-                connection = Connection::open(&self.endpoint).await?;
+                connection = self.open().await?;
                 match connection.send(*request).await? {
                     Sent::Answered(response) => response,
                     Sent::NotSent(_) => return Err(Failure::Connection("closed before the request")),
@@ -130,13 +129,17 @@ impl Client {
         Ok(answer)
     }
 
-    async fn take_connection(&mut self) -> Result<Connection, Failure> {
+    async fn open(&self) -> Result<Connection<RequestBody>, Failure> {
+        Ok(Connection::open(self.endpoint.address, self.endpoint.tls.as_ref()).await?)
+    }
+
+    async fn take_connection(&mut self) -> Result<Connection<RequestBody>, Failure> {
         if let Some(mut connection) = self.connection.take()
             && connection.is_usable().await
         {
             return Ok(connection);
         }
-        Connection::open(&self.endpoint).await
+        self.open().await
     }
 
     fn signed(&mut self, call: Call<'_>) -> Result<Request<RequestBody>, Failure> {

@@ -3,12 +3,9 @@
 //! The name is resolved once and the address kept, so that the loopback check holds for every later connection.
 
 use crate::args::{BenchArgs, ProcessList};
-use crate::credentials::KeyPair;
 use crate::error::BenchError;
-use crate::sign::Credentials;
-use crate::tls;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use client::tls::{self, TlsTarget, TrustError};
+use client::{Credentials, CredentialsError, KeyPair, Location};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -24,20 +21,6 @@ pub(crate) struct Endpoint {
     pub credentials: Arc<Credentials>,
     /// Processes of the server on this machine.
     pub processes: Vec<u32>,
-}
-
-pub(crate) struct TlsTarget {
-    pub config: Arc<ClientConfig>,
-    pub server_name: ServerName<'static>,
-}
-
-/// A URL, taken apart.
-#[derive(Debug, PartialEq, Eq)]
-struct Location {
-    secure: bool,
-    authority: String,
-    host: String,
-    port: u16,
 }
 
 impl Endpoint {
@@ -87,38 +70,25 @@ impl Endpoint {
         if !loopback && args.insecure_skip_verify {
             return Err(BenchError::UnverifiedRemote(url.to_owned()));
         }
-        let tls = if location.secure { Some(location.tls_target(url, args)?) } else { None };
+        let tls = if location.secure { Some(tls_target(&location, url, args)?) } else { None };
         Ok(Self { url: url.to_owned(), authority: location.authority, address, tls, credentials, processes })
     }
 }
 
-impl Location {
-    fn parse(url: &str) -> Option<Self> {
-        let uri: http::Uri = url.parse().ok()?;
-        let secure = match uri.scheme_str()? {
-            "http" => false,
-            "https" => true,
-            _ => return None,
-        };
-        let authority = uri.authority()?;
-        let plain = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@');
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        // `Authority::port` also says "none" for a port that is no number, so the text behind the host is read here.
-        let port = match authority.as_str().strip_prefix(authority.host())? {
-            "" if secure => 443,
-            "" => 80,
-            port => port.strip_prefix(':')?.parse().ok()?,
-        };
-        (plain && !host.is_empty()).then(|| Self { secure, authority: authority.to_string(), host, port })
-    }
-
-    fn tls_target(&self, url: &str, args: &BenchArgs) -> Result<TlsTarget, BenchError> {
-        let server_name =
-            ServerName::try_from(self.host.clone()).map_err(|_| BenchError::InvalidEndpoint(url.to_owned()))?;
-        let config =
-            if args.insecure_skip_verify { tls::unverified()? } else { tls::trusting(&args.certificate_authorities)? };
-        Ok(TlsTarget { config: Arc::new(config), server_name })
-    }
+fn tls_target(location: &Location, url: &str, args: &BenchArgs) -> Result<TlsTarget, BenchError> {
+    let config = if args.insecure_skip_verify {
+        tls::unverified()
+    } else if args.certificate_authorities.is_empty() {
+        return Err(BenchError::NoCertificateAuthority);
+    } else {
+        tls::trusting(&args.certificate_authorities)
+    };
+    let config = config.map_err(|error| match error {
+        TrustError::File { path, reason } => BenchError::CertificateAuthority { path, reason },
+        TrustError::NoSystemBundle => BenchError::NoCertificateAuthority,
+        TrustError::Tls(error) => BenchError::Tls(error),
+    })?;
+    location.tls_target(Arc::new(config)).ok_or_else(|| BenchError::InvalidEndpoint(url.to_owned()))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -128,7 +98,7 @@ fn is_loopback(address: IpAddr) -> bool {
 /// The value for an endpoint, of values that came once or once for each.
 fn one_of<'a, T>(option: &'static str, values: &'a [T], index: usize, endpoints: usize) -> Result<&'a T, BenchError> {
     match values {
-        [] => Err(BenchError::NoCredentials),
+        [] => Err(BenchError::Credentials(CredentialsError::Missing)),
         [only] => Ok(only),
         each if each.len() == endpoints => Ok(&each[index]),
         some => Err(BenchError::CountMismatch { option, given: some.len(), endpoints }),

@@ -1,5 +1,6 @@
 //! Why a benchmark cannot be run at all, and why one request of it failed.
 
+use client::ConnectionError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -41,20 +42,9 @@ pub enum BenchError {
     /// The TLS library refuses its configuration.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
-    /// No or half a pair of keys.
-    #[error(
-        "no credentials: give --credentials FILE, or CANOPIC_ACCESS_KEY and CANOPIC_SECRET_KEY, or AWS_ACCESS_KEY_ID \
-         and AWS_SECRET_ACCESS_KEY in the environment"
-    )]
-    NoCredentials,
-    /// A file of credentials cannot be used.
-    #[error("--credentials {}: {reason}", path.display())]
-    Credentials {
-        /// As given.
-        path: PathBuf,
-        /// What is wrong with it; nothing of what it holds.
-        reason: String,
-    },
+    /// Nobody to sign as.
+    #[error(transparent)]
+    Credentials(#[from] client::CredentialsError),
     /// An option that belongs to endpoints came neither once nor once for each.
     #[error("{option} was given {given} times for {endpoints} endpoints: give it once for each")]
     CountMismatch {
@@ -117,6 +107,16 @@ pub(crate) enum Failure {
     Status { status: u16, code: String },
     /// The answer is not what it must be.
     Mismatch(&'static str),
+}
+
+impl From<ConnectionError> for Failure {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Connect(kind) => Self::Connect(kind),
+            ConnectionError::TlsHandshake(_) => Self::TlsHandshake,
+            ConnectionError::Broken(what) => Self::Connection(what),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

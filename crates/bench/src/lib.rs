@@ -5,8 +5,9 @@
 //! all of them alike; a round is a phase of connecting, one of warming up and the measured one; tallies become a
 //! [`Report`].
 //!
-//! Why our own client: it signs and sends and nothing else, streams to and from one shared pool of bytes, and so stays
-//! small and quick beside the server that it measures on the same machine. Operations that are under way when a
+//! Why requests of its own over the connections of `client`: they are signed and sent and nothing else, stream to and
+//! from one shared pool of bytes, and so stay small and quick beside the server that is measured on the same machine.
+//! Operations that are under way when a
 //! round's time is over are finished and counted, and the round is as long as the last one, so that CPU time and
 //! operations belong together.
 //!
@@ -16,8 +17,6 @@
 mod args;
 mod body;
 mod client;
-mod connection;
-mod credentials;
 mod customer_key;
 mod endpoint;
 mod error;
@@ -31,18 +30,16 @@ mod progress;
 mod report;
 mod requests;
 mod session;
-mod sign;
 mod table;
 mod tally;
-mod tls;
 mod worker;
 mod xml;
 
+pub use ::client::{Credentials, SignedParts, Signer, stamp};
 pub use args::{BenchArgs, InvalidProcessList, Operation, ProcessList, Sse};
 pub use error::BenchError;
 pub use human::{ByteSize, InvalidByteSize, InvalidDuration};
 pub use report::{EndpointReport, Figures, OperationFigures, Ratios, Report, ServerFigures};
-pub use sign::{Credentials, SignedParts, Signer, stamp};
 
 use endpoint::Endpoint;
 use pattern::Pattern;

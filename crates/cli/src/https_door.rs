@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bench::{Credentials, SignedParts, Signer, stamp};
+use client::{Credentials, SignedParts, Signer, stamp};
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, StatusCode, Uri, header};

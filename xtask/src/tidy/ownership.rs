@@ -13,10 +13,10 @@ const OWNED: &[(&[&str], &[&str], &str)] = &[
     (&["axum", "tower-http", "actix-web", "warp"], &[], "the HTTP server is hyper, in s3 and server"),
     (
         &["hyper", "hyper-util"],
-        &["s3", "server", "admin-api", "bench", "cli"],
-        "HTTP servers are s3 and server; admin-api, bench and cli are clients",
+        &["s3", "server", "admin-api", "client", "bench", "cli"],
+        "HTTP servers are s3 and server; admin-api, client, bench and cli are clients",
     ),
-    (&["rcgen", "tokio-rustls"], &["server", "admin-api", "bench", "cli"], "TLS ends in server; clients begin it"),
+    (&["rcgen", "tokio-rustls"], &["server", "admin-api", "client", "cli"], "TLS ends in server; clients begin it"),
     (&["redb", "fjall", "rocksdb", "rusqlite", "sled", "heed"], &["storage-embedded"], "engines belong to a backend"),
     (&["anyhow"], &["cli"], "libraries name their errors"),
 ];

@@ -20,28 +20,6 @@ async fn endpoints(line: &str) -> Result<Vec<Endpoint>, BenchError> {
     .await
 }
 
-#[test]
-fn urls_are_taken_apart() {
-    for (url, secure, host, port) in [
-        ("http://127.0.0.1:9000", false, "127.0.0.1", 9000),
-        ("https://localhost:9443/", true, "localhost", 9443),
-        ("https://[::1]:9443", true, "::1", 9443),
-        ("http://localhost", false, "localhost", 80),
-        ("https://localhost", true, "localhost", 443),
-    ] {
-        let location = Location::parse(url).unwrap();
-        assert_eq!((location.secure, location.host.as_str(), location.port), (secure, host, port), "{url}");
-    }
-}
-
-#[test]
-fn other_urls_are_refused() {
-    for url in ["", "localhost", "localhost:9000", "ftp://localhost", "http://a/b", "http://a/?x", "http://u:p@a"] {
-        assert_eq!(Location::parse(url), None, "{url}");
-    }
-    assert_eq!(Location::parse("http://a:99999"), None);
-}
-
 #[tokio::test]
 async fn another_machine_needs_an_explicit_flag() {
     let refused = endpoints("--endpoint http://192.0.2.1:9000").await;

@@ -1,9 +1,9 @@
 //! Signature V4 in the `Authorization` header, as the AWS SigV4 page for S3 describes it ("Authenticating Requests:
 //! Using the Authorization Header").
 //!
-//! Our own small signer, because the benchmark must not measure a client library, and independent of the server's
-//! verifier, so that the two can disagree. The canonical request is hashed piece by piece and never exists as text:
-//! with SSE-C it would hold the customer key. Absent: query signatures, chunk signatures, V2.
+//! Our own small signer, because the benchmark must not measure a client library; independent of the server's verifier,
+//! so that the two can disagree. The canonical request is hashed piece by piece and never exists as text: with SSE-C it
+//! would hold the customer key. Absent: query signatures, chunk signatures, V2.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ pub struct SignedParts<'a> {
     /// Percent-encoded, parameters sorted, each with an equals sign; empty when there is none.
     pub query: &'a str,
     /// Lower-case names in ascending order, `host`, `x-amz-content-sha256` and `x-amz-date` among them.
-    pub headers: &'a [(&'static str, Cow<'a, str>)],
+    pub headers: &'a [(&'a str, Cow<'a, str>)],
     /// The value of `x-amz-content-sha256`.
     pub payload_hash: &'a str,
 }

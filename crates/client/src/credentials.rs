@@ -1,36 +1,67 @@
 //! Who signs: from a file, or from the environment. Never from the command line, which others on the machine can read;
 //! that goes for the access key too, in whose place a token may stand.
 
-use crate::error::BenchError;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The longest file of credentials, in bytes.
 const FILE_LEN_MAX: usize = 4096;
 
 /// An access key pair, or a token with an empty secret.
-pub(crate) struct KeyPair {
+pub struct KeyPair {
+    /// Names the pair, or is the token.
     pub access_key_id: Zeroizing<String>,
+    /// Empty beside a token.
     pub secret_key: Zeroizing<String>,
+    /// Of temporary credentials (AWS STS), sent with each request.
+    pub session_token: Option<Zeroizing<String>>,
+}
+
+/// Nobody to sign as.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// No or half a pair of keys.
+    #[error(
+        "no credentials: give --credentials FILE, or CANOPIC_ACCESS_KEY and CANOPIC_SECRET_KEY, or AWS_ACCESS_KEY_ID \
+         and AWS_SECRET_ACCESS_KEY in the environment"
+    )]
+    Missing,
+    /// A file of credentials cannot be used.
+    #[error("--credentials {}: {reason}", path.display())]
+    File {
+        /// As given.
+        path: PathBuf,
+        /// What is wrong with it; nothing of what it holds.
+        reason: String,
+    },
 }
 
 impl KeyPair {
-    /// Ours first, then those of AWS, each variable for itself.
-    pub(crate) fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self, BenchError> {
+    /// Ours first, then those of AWS, each variable for itself. A session token of AWS goes with an access key of AWS
+    /// only.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Missing`].
+    pub fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self, CredentialsError> {
         let either = |ours: &str, of_aws: &str| {
             let found = environment(ours).or_else(|| environment(of_aws));
-            found.map(Zeroizing::new).ok_or(BenchError::NoCredentials)
+            found.map(Zeroizing::new).ok_or(CredentialsError::Missing)
         };
+        let session_token = environment("AWS_SESSION_TOKEN").filter(|_| environment("CANOPIC_ACCESS_KEY").is_none());
         Ok(Self {
+            session_token: session_token.filter(|token| !token.is_empty()).map(Zeroizing::new),
             access_key_id: either("CANOPIC_ACCESS_KEY", "AWS_ACCESS_KEY_ID")?,
             secret_key: either("CANOPIC_SECRET_KEY", "AWS_SECRET_ACCESS_KEY")?,
         })
     }
 
     /// Reads what `canopic key issue` prints.
-    pub(crate) fn from_file(path: &Path) -> Result<Self, BenchError> {
-        let refuse = |reason: String| BenchError::Credentials { path: path.to_owned(), reason };
+    ///
+    /// # Errors
+    /// [`CredentialsError::File`].
+    pub fn from_file(path: &Path) -> Result<Self, CredentialsError> {
+        let refuse = |reason: String| CredentialsError::File { path: path.to_owned(), reason };
         let mut text = Zeroizing::new(String::with_capacity(FILE_LEN_MAX + 1));
         let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
         file.take(FILE_LEN_MAX as u64 + 1).read_to_string(&mut text).map_err(|error| refuse(error.to_string()))?;
@@ -45,14 +76,18 @@ impl KeyPair {
         let owned = |text: &str| Zeroizing::new(text.to_owned());
         match lines.as_slice() {
             [token] if !token.contains(['=', ' ']) => {
-                Some(Self { access_key_id: owned(token), secret_key: Zeroizing::default() })
+                Some(Self { access_key_id: owned(token), secret_key: Zeroizing::default(), session_token: None })
             }
             [first, second] => {
                 let value = |line: &str, name: &str| {
                     let (found, value) = line.split_once('=')?;
                     (found.trim() == name).then(|| owned(value.trim()))
                 };
-                Some(Self { access_key_id: value(first, "access_key")?, secret_key: value(second, "secret_key")? })
+                Some(Self {
+                    access_key_id: value(first, "access_key")?,
+                    secret_key: value(second, "secret_key")?,
+                    session_token: None,
+                })
             }
             _ => None,
         }
