@@ -61,6 +61,12 @@ impl UnlockedObject {
         Self(data_key)
     }
 
+    /// The data key, to be wrapped for another holder.
+    #[must_use]
+    pub const fn data_key(&self) -> &DataKey {
+        &self.0
+    }
+
     /// Begins an attempt at a part, under a fresh salt.
     #[must_use]
     pub fn part_sealer(&self, number: PartNumber) -> PartSealer {

@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
-use envelope::{ContextDigest, DataKey, KeyEncryptionKey, KeyHolder, ObjectIdentity, WrappedDataKey};
+use envelope::{ContextDigest, DataKey, KeyHolder, ObjectIdentity, WrappedDataKey};
 use model::{KmsKeyId, Principal};
 
-use crate::{AuditTrail, KeyName, KeyOperation, KeyService, KeyServiceError, KeyUse, LocalKeyring};
+use crate::cached_kms::BucketKey;
+use crate::{AuditTrail, CachedKms, KeyName, KeyOperation, KeyServiceError, KeyUse, LocalKeyring};
 
 /// Wraps and unwraps data keys with keys that the server holds, and tells the audit trail of each use.
 #[derive(Clone)]
 pub struct DataKeys {
     keyring: Arc<LocalKeyring>,
-    kms: Option<Arc<dyn KeyService>>,
+    kms: Option<Arc<CachedKms>>,
     audit: Arc<dyn AuditTrail>,
 }
 
@@ -59,11 +60,11 @@ pub struct StoredWrap {
 impl DataKeys {
     /// Puts the parts together. `kms` serves SSE-KMS, which is refused without one; the keyring always serves SSE-S3.
     #[must_use]
-    pub const fn new(keyring: Arc<LocalKeyring>, kms: Option<Arc<dyn KeyService>>, audit: Arc<dyn AuditTrail>) -> Self {
+    pub const fn new(keyring: Arc<LocalKeyring>, kms: Option<Arc<CachedKms>>, audit: Arc<dyn AuditTrail>) -> Self {
         Self { keyring, kms, audit }
     }
 
-    fn kms(&self) -> Result<&dyn KeyService, KeyServiceError> {
+    fn kms(&self) -> Result<&CachedKms, KeyServiceError> {
         self.kms.as_deref().ok_or(KeyServiceError::NotSupported("no KMS is configured"))
     }
 
@@ -128,28 +129,36 @@ impl DataKeys {
         kms_key: &KmsKeyId,
         request: &KmsWrapRequest,
     ) -> Result<StoredWrap, KeyServiceError> {
-        let key = KeyEncryptionKey::generate();
-        let kms = self.kms()?;
-        let sealed_key = match kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await {
-            // The default key is nobody's to create beforehand. Two who create it at once meet in the second wrap.
+        let made = match self.fresh_key(kms_key, identity, request).await {
             Err(KeyServiceError::NotFound(_)) if request.kms_key.is_none() => {
-                match kms.create(kms_key).await {
-                    Ok(_) | Err(KeyServiceError::AlreadyExists(_)) => {}
-                    Err(error) => return Err(error),
-                }
-                kms.wrap(kms_key, &key, identity.bucket.as_bytes()).await?
+                self.kms()?.ensure(kms_key).await?;
+                self.fresh_key(kms_key, identity, request).await?
             }
-            sealed => sealed?,
+            made => made?,
         };
         Ok(StoredWrap {
-            wrapped: key.wrap_for_kms(data_key, identity, request.context),
+            wrapped: made.key.wrap_for_kms(data_key, identity, request.context),
             kms: Some(KmsEnvelope {
                 kms_key: kms_key.clone(),
                 context: request.context,
                 bucket_key: request.bucket_key,
-                sealed_key,
+                sealed_key: made.sealed.clone(),
             }),
         })
+    }
+
+    async fn fresh_key(
+        &self,
+        kms_key: &KmsKeyId,
+        identity: &ObjectIdentity<'_>,
+        request: &KmsWrapRequest,
+    ) -> Result<Arc<BucketKey>, KeyServiceError> {
+        let kms = self.kms()?;
+        if request.bucket_key {
+            kms.bucket_key(kms_key, identity.bucket).await
+        } else {
+            kms.object_key(kms_key, identity.bucket).await
+        }
     }
 
     async fn unwrap_by_kms(
@@ -159,7 +168,7 @@ impl DataKeys {
         identity: &ObjectIdentity<'_>,
     ) -> Result<DataKey, KeyServiceError> {
         let KeyHolder::Kms(id) = wrapped.holder() else { return Err(envelope::Damaged.into()) };
-        let key = self.kms()?.unwrap(&kms.kms_key, id, &kms.sealed_key, identity.bucket.as_bytes()).await?;
+        let key = self.kms()?.open(&kms.kms_key, id, &kms.sealed_key, identity.bucket).await?;
         Ok(key.unwrap_for_kms(wrapped, identity, kms.context).map_err(|_| envelope::Damaged)?)
     }
 }

@@ -9,12 +9,14 @@
 //! audit log; the providers that speak to a KMS over the network are crates of their own.
 
 mod audit_trail;
+mod cached_kms;
 mod data_keys;
 mod error;
 mod key_service;
 mod local;
 
 pub use audit_trail::{AuditTrail, AuditUnavailable, KeyName, KeyOperation, KeyUse, NoAudit};
+pub use cached_kms::{CacheLimits, CacheStats, CachedKms};
 pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, StoredWrap};
 pub use envelope::OpenKeyringError;
 pub use error::KeyServiceError;

@@ -72,7 +72,8 @@ pub enum CopyError {
 }
 
 impl Objects {
-    /// Copies an object: opened under one key, sealed under another, in one pass.
+    /// Copies an object: opened under one key, sealed under another, in one pass. A copy onto itself only changes
+    /// hands, and none of its bytes are read, unless another checksum is asked for.
     ///
     /// # Errors
     /// [`CopyError`]; nothing has changed then.
@@ -80,7 +81,7 @@ impl Objects {
         &self,
         granted: &Granted,
         source: CopySource<'_>,
-        copy: CopyObject,
+        mut copy: CopyObject,
     ) -> Result<(PutObjectOutput, ObjectInfo), CopyError> {
         let (bucket, object) =
             granted.object(Action::PutObject).map_err(|e| CopyError::Source(Fault::from(e).into()))?;
@@ -89,6 +90,12 @@ impl Objects {
         let to_itself = bucket.id == from_bucket.id && object == from_object;
         if to_itself && !copy.changes_something {
             return Err(PointlessCopy.into());
+        }
+        copy.encryption = copy.encryption.in_bucket(bucket);
+        if to_itself
+            && let Some(rekeyed) = self.copy_onto_itself(source.granted, &source.get, (bucket, object), &copy).await?
+        {
+            return Ok(rekeyed);
         }
         let GetObjectOutput { info, body, .. } = self.read(source.granted, &source.get).await?;
         if info.size > COPY_LEN_MAX {

@@ -14,7 +14,7 @@ use crate::error::{
     PreconditionFailed, RangeUnsatisfiable, StoredDataDamaged, WrongCustomerKey,
 };
 use crate::object_info::ObjectInfo;
-use crate::objects::{Objects, identity};
+use crate::objects::{Current, Objects, identity};
 use crate::open_body::{PartSource, SealedPart, open_body};
 use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, PartsRecord};
 
@@ -97,10 +97,10 @@ impl From<Unmet> for ReadError {
 }
 
 /// An object whose key fitted and whose conditions held.
-struct Unlocked {
-    record: ObjectRecord,
-    object: Arc<UnlockedObject>,
-    info: ObjectInfo,
+pub(crate) struct Unlocked {
+    pub(crate) current: Current,
+    pub(crate) object: Arc<UnlockedObject>,
+    pub(crate) info: ObjectInfo,
     parts: Vec<SealedPartPlan>,
 }
 
@@ -140,14 +140,14 @@ impl Objects {
         for _ in 0..crate::objects::ATTEMPTS {
             let unlocked = self.unlock_current(granted, get).await?;
             let range = wanted_range(&unlocked, get)?;
-            let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.record.size });
+            let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.current.record.size });
             match self.open_parts(&partition, &unlocked, bytes).await {
                 // The later blobs are held from here on, provided that all were still linked just now.
-                Ok(_) if unlocked.parts.len() > 1 && !self.is_still(&partition, &unlocked.record).await? => {}
+                Ok(_) if unlocked.parts.len() > 1 && !self.is_still(&partition, &unlocked.current.record).await? => {}
                 Ok(body) => return Ok(GetObjectOutput { info: unlocked.info, range, body }),
                 // Its bytes went between the record and here: unless the record still stands, look again.
                 Err(ReadError::Fault(Fault::Store(storage::Error::NoSuchBlob(_)))) => {
-                    if self.is_still(&partition, &unlocked.record).await? {
+                    if self.is_still(&partition, &unlocked.current.record).await? {
                         return Err(Fault::from(StoredDataDamaged("a blob that a record names is gone")).into());
                     }
                 }
@@ -163,21 +163,32 @@ impl Objects {
 
     /// The order matters: existence, then the right to this very version, then the customer key, then conditions.
     /// Nothing of the object shows without its key.
-    async fn unlock_current(&self, granted: &Granted, get: &GetObject) -> Result<Unlocked, ReadError> {
-        let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
+    pub(crate) async fn unlock_current(&self, granted: &Granted, get: &GetObject) -> Result<Unlocked, ReadError> {
+        self.unlock_current_for(Action::GetObject, granted, get).await
+    }
+
+    /// The same for another action that needs the data key.
+    pub(crate) async fn unlock_current_for(
+        &self,
+        action: Action,
+        granted: &Granted,
+        get: &GetObject,
+    ) -> Result<Unlocked, ReadError> {
+        let (bucket, object) = granted.object(action).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..crate::objects::ATTEMPTS {
             let current = self.current(&partition).await?;
-            let record = current.ok_or_else(|| NoSuchKey(object.clone()))?.record;
+            let current = current.ok_or_else(|| NoSuchKey(object.clone()))?;
+            let record = &current.record;
             if granted.by_object_acl() && record.acl != CannedAcl::PublicRead {
                 return Err(NotPublic.into());
             }
             let identity = identity(bucket, object, record.version);
             let customer_key = get.customer_key.as_ref();
             let unlocked = unlock(&self.keys, &record.wrap, customer_key, &identity, granted.principal()).await?;
-            let etag = self.open_etag(bucket, &record)?;
+            let etag = self.open_etag(bucket, record)?;
             get.conditions.check(&etag, record.last_modified)?;
-            let Some(parts) = self.parts_of(&partition, &record, &unlocked).await? else { continue };
+            let Some(parts) = self.parts_of(&partition, record, &unlocked).await? else { continue };
             let metadata = unlocked.open_metadata(&record.sealed_metadata).map_err(Fault::from)?;
             let info = ObjectInfo {
                 version: record.version,
@@ -192,7 +203,7 @@ impl Objects {
                 },
                 acl: record.acl,
             };
-            return Ok(Unlocked { record, object: Arc::new(unlocked), info, parts });
+            return Ok(Unlocked { current, object: Arc::new(unlocked), info, parts });
         }
         Err(crate::objects::contention().into())
     }
@@ -239,7 +250,7 @@ impl Objects {
             let source = match part.blob {
                 Some(blob) => PartSource::Blob(blob),
                 None => {
-                    let record_key = ObjectRecord::inline_key(unlocked.record.version);
+                    let record_key = ObjectRecord::inline_key(unlocked.current.record.version);
                     let raw = self.records.get_raw(partition, &record_key).await?;
                     PartSource::Inline(raw.ok_or_else(|| gone(unlocked))?)
                 }
@@ -252,11 +263,11 @@ impl Objects {
 
 /// An inline body that is gone is like a blob that is gone: the caller looks whether its record still stands.
 fn gone(unlocked: &Unlocked) -> Fault {
-    storage::Error::NoSuchBlob(model::BlobId::from_bytes(*unlocked.record.version.as_bytes())).into()
+    storage::Error::NoSuchBlob(model::BlobId::from_bytes(*unlocked.current.record.version.as_bytes())).into()
 }
 
 fn wanted_range(unlocked: &Unlocked, get: &GetObject) -> Result<Option<ByteRange>, ReadError> {
-    let size = unlocked.record.size;
+    let size = unlocked.current.record.size;
     if let Some(number) = get.part {
         return part_range(unlocked, number).map(Some);
     }

@@ -37,8 +37,10 @@ mod object_info;
 mod objects;
 mod open_body;
 mod put_object;
+mod rekey;
 mod replaced;
 mod seal_body;
+mod update_object_encryption;
 mod upload_part;
 mod uploads;
 mod users;
@@ -75,6 +77,7 @@ pub use object_info::ObjectInfo;
 pub use objects::Objects;
 pub use put_object::{PutObject, PutObjectError, PutObjectOutput, WriteBodyError};
 pub use records::{CannedAcl, ObjectMetadata};
+pub use update_object_encryption::{NotForCustomerKeys, UpdateObjectEncryptionError};
 pub use upload_part::{
     OtherChecksum, UploadPart, UploadPartCopy, UploadPartCopyError, UploadPartError, UploadPartOutput,
 };

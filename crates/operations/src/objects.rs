@@ -6,12 +6,12 @@ use bytes::Bytes;
 use envelope::{DigestSealer, ObjectIdentity, StoreKey};
 use kms::DataKeys;
 use model::ObjectKey;
-use storage::{Batch, Blobs, CommitError, Partition, RecordKey};
+use storage::{Batch, Blobs, CommitError, Partition, Precondition, RecordKey};
 
 use crate::buckets::Bucket;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, TooMuchContention};
-use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, sole, tables, tell_of_damage};
+use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, as_read, sole, tables, tell_of_damage};
 
 /// Put, get, head, delete, copy and list objects.
 #[derive(Clone)]
@@ -27,6 +27,13 @@ pub struct Objects {
 pub(crate) struct Current {
     pub(crate) stored: Stored,
     pub(crate) record: ObjectRecord,
+}
+
+impl Current {
+    /// The precondition that it still is current, and unchanged.
+    pub(crate) fn as_read(&self) -> Precondition {
+        as_read(sole(tables::OBJECTS), Some(&self.stored))
+    }
 }
 
 /// Why a version was not made the current one.

@@ -77,6 +77,8 @@ actions! {
     GetObjectAcl => Object,
     /// Set an object's access control list.
     PutObjectAcl => Object,
+    /// Give an object to another server-held key.
+    UpdateObjectEncryption => Object,
     /// Abort a multipart upload.
     AbortMultipartUpload => Object,
     /// List the parts of a multipart upload.

@@ -8,6 +8,9 @@
 //! Left out: identity policies, roles, session policies and public access blocks; storing policies; finding out which
 //! condition keys a request carries (the caller fills a [`Context`]).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 mod action;
 mod authorize;
 mod automaton;

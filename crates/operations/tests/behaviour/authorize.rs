@@ -45,6 +45,7 @@ const fn decision(action: Action) -> (Target, Public) {
         | Action::DeleteObject
         | Action::GetObjectAcl
         | Action::PutObjectAcl
+        | Action::UpdateObjectEncryption
         | Action::AbortMultipartUpload
         | Action::ListMultipartUploadParts => (Target::Object, Public::Never),
     }
@@ -241,6 +242,10 @@ async fn taken_by(site: &Site, granted: &Granted) -> Vec<Action> {
         (Action::PutObject, puts[0]),
         (Action::GetObjectAcl, took(&objects.object_acl(granted).await)),
         (Action::PutObjectAcl, took(&objects.put_object_acl(granted, CannedAcl::Private).await)),
+        (
+            Action::UpdateObjectEncryption,
+            took(&objects.update_object_encryption(granted, WriteEncryption::Server).await),
+        ),
         (Action::AbortMultipartUpload, took(&uploads.abort(granted, upload).await)),
         (Action::ListMultipartUploadParts, took(&uploads.list_parts(granted, &list_parts).await)),
         (Action::DeleteObject, took(&objects.delete_object(granted).await)),

@@ -19,5 +19,6 @@ mod multipart;
 mod put_object;
 mod races;
 mod random_operations;
+mod rekey;
 mod support;
 mod users;

@@ -101,6 +101,7 @@ const fn row(action: Action) -> [&'static str; 3] {
         | Action::DeleteObject
         | Action::GetObjectAcl
         | Action::PutObjectAcl
+        | Action::UpdateObjectEncryption
         | Action::AbortMultipartUpload
         | Action::ListMultipartUploadParts => ["YYnn", "nnnn", "YYYY"],
     }
