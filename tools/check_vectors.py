@@ -114,12 +114,48 @@ def keyring(case):
     return {"file": (whole + hashlib.sha256(whole).digest()).hex()}
 
 
+def wrap_kms(case):
+    key, key_id, salt, bucket, version = unhex(case, "key", "key_id", "salt", "bucket", "version")
+    context, data_key = unhex(case, "context", "data_key")
+    fields = [b"kms", bucket, case["object"].encode(), version, context]
+    output = hkdf(key, salt, b"canopic/v1/wrap" + b"".join(map(field, fields)), 64)
+    head = u(8, 1) + u(8, 3) + key_id + salt + output[32:]
+    return {"wrapped": (head + gcm(output[:32], ONLY_NONCE, head, data_key)).hex()}
+
+
+def key_seal(case):
+    sealer, sealer_id, salt = unhex(case, "sealer", "sealer_id", "salt")
+    inner, inner_id, context = unhex(case, "inner", "inner_id", "context")
+    output = hkdf(sealer, salt, b"canopic/v1/key-seal" + field(inner_id) + field(context), 64)
+    head = u(8, 1) + sealer_id + salt + output[32:]
+    return {"sealed": (head + gcm(output[:32], ONLY_NONCE, head, inner)).hex()}
+
+
+def key_versions(case):
+    listed = [b"".join([*unhex(v, "id"), u(64, v["created"]), *unhex(v, "key")]) for v in case["versions"]]
+    return u(16, len(listed)) + b"".join(listed)
+
+
+def keyring_v2(case):
+    root_key, salt, keys = unhex(case, "root_key", "salt", "store_key")
+    keys = u(8, 1) + keys + key_versions(case) + u(16, len(case["named"]))
+    for key in case["named"]:
+        name, state = key["id"].encode(), {"enabled": 1, "disabled": 2, "pending deletion": 3}[key["state"]]
+        keys += u(32, len(name)) + name + u(8, state) + u(64, key["deletion"]) + u(64, key["created"])
+        keys += key_versions(key)
+    root_key_id = hkdf(root_key, b"", b"canopic/v2/root-key-id", 8)
+    output = hkdf(root_key, salt, b"canopic/v2/keyring", 64)
+    head = u(8, 2) + root_key_id + salt + output[32:]
+    whole = head + gcm(output[:32], ONLY_NONCE, head, keys)
+    return {"root_key_id": root_key_id.hex(), "file": (whole + hashlib.sha256(whole).digest()).hex()}
+
+
 def root_key(case):
     key = bytes.fromhex(case["root_key"])
     return {"text": "canopic-root-key-v1:" + base64.b64encode(key + hashlib.sha256(key).digest()[:4]).decode() + "\n"}
 
 
-KINDS = [wrap, part, manifest, metadata, record, secret, digest, keyring, root_key]
+KINDS = [wrap, wrap_kms, key_seal, part, manifest, metadata, record, secret, digest, keyring, keyring_v2, root_key]
 
 
 def main():

@@ -14,7 +14,10 @@ impl KeyEncryptionKey {
     /// that sealed it, so that [`Self::sealer_of`] finds it.
     #[must_use]
     pub fn seal_key(&self, inner: &Self, context: &[u8]) -> Vec<u8> {
-        let salt = random_bytes();
+        self.seal_key_salted(random_bytes(), inner, context)
+    }
+
+    pub(crate) fn seal_key_salted(&self, salt: [u8; 32], inner: &Self, context: &[u8]) -> Vec<u8> {
         let (sealing_key, commitment) = self.key_sealing_key(&salt, inner.id(), context);
         let mut encoder = Encoder::new(FORMAT);
         encoder.raw(self.id().as_bytes()).raw(&salt).raw(&commitment);

@@ -1,142 +1,224 @@
-//! The keyring file: every key that the server holds, sealed under its root key. The keys are encoded and decoded here,
-//! so that their bytes never leave this crate.
+//! The server's keys, as its keyring file holds them: the store key, the versions of the keyring's own key, and the
+//! named keys of the local KMS.
+//!
+//! A [`KeyringKeys`] never changes. A change makes another one that shares the keys that stayed, so that readers never
+//! wait and a change that could not be written down leaves nothing to undo. The bytes of keys never leave this crate:
+//! they are encoded in `keyring/content.rs` and sealed in `keyring/file.rs`.
 
+mod content;
+mod file;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::codec::{Decoder, Encoder};
-use zeroize::Zeroizing;
+use model::{KmsKeyId, Timestamp};
+use subtle::ConstantTimeEq;
 
-use crate::keys::{KeyBytes, KeyEncryptionKey, KeyId, RootKey, StoreKey};
-use crate::primitives::{GcmKey, ONLY_NONCE, committed_key, same, sha256};
-use crate::random::random_bytes;
-use crate::{Damaged, TAG_LEN, WrongKey};
+use crate::keys::{KeyEncryptionKey, KeyId, StoreKey};
+
+pub use file::{OpenKeyringError, RootKeyId};
+
+/// Bytes of the largest keyring file.
+pub const KEYRING_FILE_LEN_MAX: usize = 8 * 1024 * 1024;
+/// The most versions that a key has at once.
+pub const KEY_VERSIONS_MAX: usize = 1_000;
+/// The most named keys of a keyring.
+pub const NAMED_KEYS_MAX: usize = 10_000;
 
 /// What a keyring file holds.
 pub struct KeyringKeys {
     /// The server's own key, which several parts of the server hold at once.
     pub store_key: Arc<StoreKey>,
-    /// Wraps new data keys.
-    pub current: KeyEncryptionKey,
-    /// Wrapped older data keys and still unwraps them.
-    pub retired: Vec<KeyEncryptionKey>,
+    versions: KeyVersions,
+    named: BTreeMap<KmsKeyId, Arc<NamedKey>>,
 }
 
-/// Why a keyring file does not open.
+/// A version of a key of the keyring.
+pub struct KeyVersion {
+    /// The key.
+    pub key: KeyEncryptionKey,
+    /// When it was made; a keyring of format 1 does not tell.
+    pub created: Option<Timestamp>,
+}
+
+/// The versions of a key: one that is current, and older ones that still open.
+pub struct KeyVersions {
+    /// Never empty; the first is current.
+    list: Vec<Arc<KeyVersion>>,
+}
+
+/// A named key of the local KMS.
+pub struct NamedKey {
+    /// Whether it may be used.
+    pub state: NamedKeyState,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its keys.
+    pub versions: KeyVersions,
+}
+
+/// Whether a named key may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedKeyState {
+    /// It may.
+    Enabled,
+    /// Not until it is enabled.
+    Disabled,
+    /// Not until it is enabled; at this time its keys are destroyed.
+    PendingDeletion(Timestamp),
+}
+
+/// The keyring has as many keys, or a key as many versions, as there can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenKeyringError {
-    /// The file is whole, but another root key sealed it.
-    #[error("another root key sealed the keyring")]
-    WrongRootKey(#[from] WrongKey),
-    /// The file is cut or changed.
-    #[error("the keyring file is damaged")]
-    Damaged(#[from] Damaged),
-    /// The file's first byte names a format that this version does not know.
-    #[error("the keyring file has an unknown format ({0})")]
-    UnknownFormat(u8),
+#[error("the keyring is full: it holds {NAMED_KEYS_MAX} named keys of {KEY_VERSIONS_MAX} versions, 8 MiB in all")]
+pub struct KeyringFull;
+
+impl KeyVersion {
+    /// A fresh key.
+    #[must_use]
+    pub fn generate(created: Option<Timestamp>) -> Self {
+        Self { key: KeyEncryptionKey::generate(), created }
+    }
+}
+
+impl KeyVersions {
+    /// The first version of a key.
+    #[must_use]
+    pub fn first(version: KeyVersion) -> Self {
+        Self { list: vec![Arc::new(version)] }
+    }
+
+    /// The version that seals.
+    ///
+    /// # Panics
+    /// Never: there is always one.
+    #[must_use]
+    pub fn current(&self) -> &KeyVersion {
+        self.list.first().expect("a key has a version")
+    }
+
+    /// All of them, the current one first, then from the youngest to the oldest.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyVersion> {
+        self.list.iter().map(Arc::as_ref)
+    }
+
+    /// The version of this name.
+    #[must_use]
+    pub fn find(&self, id: KeyId) -> Option<&KeyEncryptionKey> {
+        self.iter().map(|version| &version.key).find(|key| key.id() == id)
+    }
+
+    /// The same with another current version; the keys are shared.
+    ///
+    /// # Errors
+    /// [`KeyringFull`] beyond [`KEY_VERSIONS_MAX`].
+    pub fn rotated(&self, version: KeyVersion) -> Result<Self, KeyringFull> {
+        if self.list.len() >= KEY_VERSIONS_MAX {
+            return Err(KeyringFull);
+        }
+        Ok(Self { list: std::iter::once(Arc::new(version)).chain(self.list.iter().cloned()).collect() })
+    }
+
+    /// The same without some versions, of which the current one is never taken.
+    fn without(&self, ids: &[KeyId]) -> Self {
+        let (current, retired) = self.list.split_first().expect("a key has a version");
+        let kept = retired.iter().filter(|version| !ids.contains(&version.key.id()));
+        Self { list: std::iter::once(current).chain(kept).cloned().collect() }
+    }
+
+    /// Another owner of the same keys.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { list: self.list.clone() }
+    }
 }
 
 impl KeyringKeys {
     /// Fresh keys: a store key and one key-encryption key.
     #[must_use]
     pub fn generate() -> Self {
-        Self { store_key: Arc::new(StoreKey::generate()), current: KeyEncryptionKey::generate(), retired: Vec::new() }
+        Self::generate_at(None)
     }
 
-    /// The key-encryption key of this name.
+    /// Fresh keys that say when they were made.
     #[must_use]
-    pub fn find(&self, id: KeyId) -> Option<&KeyEncryptionKey> {
-        self.all().find(|key| key.id() == id)
+    pub fn generate_at(created: Option<Timestamp>) -> Self {
+        let versions = KeyVersions::first(KeyVersion::generate(created));
+        Self { store_key: Arc::new(StoreKey::generate()), versions, named: BTreeMap::new() }
     }
 
-    fn all(&self) -> impl Iterator<Item = &KeyEncryptionKey> {
-        std::iter::once(&self.current).chain(&self.retired)
-    }
-
-    /// Reserved in full, tag included: a buffer that grew would leave keys behind.
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(32 + (1 + self.retired.len()) * 48 + TAG_LEN));
-        bytes.extend_from_slice(self.store_key.0.expose());
-        for key in self.all() {
-            bytes.extend_from_slice(key.id().as_bytes());
-            bytes.extend_from_slice(key.bytes.expose());
-        }
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let (store_key, keys) = bytes.split_first_chunk().ok_or(Damaged)?;
-        let (keys, []) = keys.as_chunks() else {
-            return Err(Damaged);
-        };
-        let (current, retired) = keys.split_first().ok_or(Damaged)?;
-        Ok(Self {
-            store_key: Arc::new(StoreKey(KeyBytes::copy_of(store_key))),
-            current: key_encryption_key(current),
-            retired: retired.iter().map(key_encryption_key).collect(),
-        })
-    }
-}
-
-fn key_encryption_key(bytes: &[u8; 48]) -> KeyEncryptionKey {
-    let (id, key) = bytes.split_first_chunk().expect("16 of 48 bytes");
-    let key = key.try_into().expect("the other 32 of 48 bytes");
-    KeyEncryptionKey { id: KeyId::from_bytes(*id), bytes: KeyBytes::copy_of(key) }
-}
-
-impl RootKey {
-    /// Seals a keyring under a fresh salt. Layout: docs/format.md, "Keyring file".
+    /// Keys that exist: the store key, the current version of the keyring's own key, and older ones.
     #[must_use]
-    pub fn seal_keyring(&self, keys: &KeyringKeys) -> Vec<u8> {
-        self.seal_keyring_salted(random_bytes(), keys)
+    pub fn new(store_key: Arc<StoreKey>, current: KeyVersion, retired: Vec<KeyVersion>) -> Self {
+        let list = std::iter::once(current).chain(retired).map(Arc::new).collect();
+        Self { store_key, versions: KeyVersions { list }, named: BTreeMap::new() }
     }
 
-    pub(crate) fn seal_keyring_salted(&self, salt: [u8; 32], keys: &KeyringKeys) -> Vec<u8> {
-        let (sealing_key, commitment) = self.keyring_key(&salt);
-        let mut encoder = Encoder::new(FORMAT);
-        encoder.raw(&salt).raw(&commitment);
-        let mut file = encoder.finish();
-        let mut sealed = keys.encode();
-        sealing_key.seal(ONLY_NONCE, &file, &mut *sealed);
-        file.extend_from_slice(&sealed);
-        let checksum = sha256(&file);
-        file.extend_from_slice(&checksum);
-        file
+    /// The versions of the keyring's own key.
+    #[must_use]
+    pub const fn versions(&self) -> &KeyVersions {
+        &self.versions
     }
 
-    /// Opens what [`Self::seal_keyring`] made.
+    /// The named key.
+    #[must_use]
+    pub fn named(&self, id: &KmsKeyId) -> Option<&NamedKey> {
+        self.named.get(id).map(Arc::as_ref)
+    }
+
+    /// All named keys, by name.
+    pub fn all_named(&self) -> impl Iterator<Item = (&KmsKeyId, &NamedKey)> {
+        self.named.iter().map(|(id, key)| (id, key.as_ref()))
+    }
+
+    /// The same with another current version of the keyring's own key.
     ///
     /// # Errors
-    /// [`OpenKeyringError`]: the checksum tells an accident apart from another root key, the commitment tells another
-    /// root key apart from an attack.
-    pub fn open_keyring(&self, file: &[u8]) -> Result<KeyringKeys, OpenKeyringError> {
-        match file.first() {
-            None => return Err(Damaged.into()),
-            Some(&FORMAT) => {}
-            Some(&format) => return Err(OpenKeyringError::UnknownFormat(format)),
-        }
-        let (whole, checksum) = file.split_last_chunk().ok_or(Damaged)?;
-        if sha256(whole) != *checksum {
-            return Err(Damaged.into());
-        }
-        let (header, sealed) = whole.split_at_checked(HEADER_LEN).ok_or(Damaged)?;
-        let mut decoder = Decoder::new(header, FORMAT).map_err(Damaged::from)?;
-        let salt = decoder.array().map_err(Damaged::from)?;
-        let stored = decoder.array().map_err(Damaged::from)?;
-        let (sealing_key, commitment) = self.keyring_key(&salt);
-        if !same(&commitment, &stored) {
-            return Err(WrongKey.into());
-        }
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        Ok(KeyringKeys::decode(sealing_key.open(ONLY_NONCE, header, &mut buffer)?)?)
+    /// [`KeyringFull`].
+    pub fn rotated(&self, version: KeyVersion) -> Result<Self, KeyringFull> {
+        Self { versions: self.versions.rotated(version)?, ..self.share() }.checked()
     }
 
-    fn keyring_key(&self, salt: &[u8; 32]) -> (GcmKey, [u8; 32]) {
-        committed_key(self.0.expose(), salt, &[b"canopic/v1/keyring"])
+    /// The same without some versions of the keyring's own key. The current one is never taken.
+    #[must_use]
+    pub fn without_retired(&self, ids: &[KeyId]) -> Self {
+        Self { versions: self.versions.without(ids), ..self.share() }
+    }
+
+    /// The same with a named key, in the place of one of that name if there is one.
+    ///
+    /// # Errors
+    /// [`KeyringFull`].
+    pub fn with_named(&self, id: KmsKeyId, key: NamedKey) -> Result<Self, KeyringFull> {
+        let mut changed = self.share();
+        changed.named.insert(id, Arc::new(key));
+        changed.checked()
+    }
+
+    /// The same without a named key.
+    #[must_use]
+    pub fn without_named(&self, id: &KmsKeyId) -> Self {
+        let mut changed = self.share();
+        changed.named.remove(id);
+        changed
+    }
+
+    /// Whether both hold the same keys, with the same names, states and times. The time it takes says nothing of them.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.encode().as_slice().ct_eq(other.encode().as_slice()).into()
+    }
+
+    /// Another owner of the same keys: no byte of a key is copied.
+    fn share(&self) -> Self {
+        Self { store_key: Arc::clone(&self.store_key), versions: self.versions.share(), named: self.named.clone() }
+    }
+
+    fn checked(self) -> Result<Self, KeyringFull> {
+        let fits = self.named.len() <= NAMED_KEYS_MAX && file::sealed_len(&self) <= KEYRING_FILE_LEN_MAX;
+        fits.then_some(self).ok_or(KeyringFull)
     }
 }
-
-const FORMAT: u8 = 1;
-const HEADER_LEN: usize = 1 + 32 + 32;
 
 #[cfg(test)]
 mod tests;

@@ -154,7 +154,10 @@ mod tests {
     use std::fmt::{Debug, Display};
 
     use super::*;
-    use crate::{DigestSealer, KeyringKeys, PartOpener, PartSealer, RecordAuthenticator, SecretSealer, UnlockedObject};
+    use crate::{
+        DigestSealer, KeyVersion, KeyVersions, KeyringKeys, NamedKey, PartOpener, PartSealer, RecordAuthenticator,
+        SecretSealer, UnlockedObject,
+    };
 
     /// Compiles only for types that lack the trait: for others, two implementations fit and none can be inferred.
     macro_rules! lacks {
@@ -180,6 +183,7 @@ mod tests {
     #[test]
     fn keys_and_what_holds_them_can_be_neither_cloned_nor_printed() {
         lacks_all!(KeyBytes, CustomerKey, DataKey, KeyEncryptionKey, StoreKey, RootKey, KeyringKeys, UnlockedObject);
+        lacks_all!(KeyVersion, KeyVersions, NamedKey);
         lacks_all!(PartSealer, PartOpener, RecordAuthenticator, SecretSealer, DigestSealer);
     }
 

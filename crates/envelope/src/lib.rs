@@ -31,7 +31,10 @@ mod wrap;
 
 pub use digest::DigestSealer;
 pub use error::{Damaged, WrongKey};
-pub use keyring::{KeyringKeys, OpenKeyringError};
+pub use keyring::{
+    KEY_VERSIONS_MAX, KEYRING_FILE_LEN_MAX, KeyVersion, KeyVersions, KeyringFull, KeyringKeys, NAMED_KEYS_MAX,
+    NamedKey, NamedKeyState, OpenKeyringError, RootKeyId,
+};
 pub use keys::{CustomerKey, DataKey, KeyEncryptionKey, KeyId, RootKey, StoreKey};
 pub use layout::{CHUNK_LEN, PART_LEN_MAX, SEALED_CHUNK_LEN, SealedRange, TAG_LEN, sealed_len, sealed_range};
 pub use manifest::{InvalidPartList, Manifest, ManifestTag};

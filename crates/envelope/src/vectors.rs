@@ -1,7 +1,7 @@
 //! The golden vectors of testdata/envelope: what was written once opens for ever. They were computed by
 //! tools/check_vectors.py from docs/format.md, not by this crate, and nothing here can write them.
 
-use model::{BucketId, ObjectKey, PartNumber, VersionId};
+use model::{BucketId, KmsKeyId, ObjectKey, PartNumber, Timestamp, VersionId};
 use serde_json::Value;
 
 use crate::fixtures::{pattern, secret};
@@ -9,9 +9,9 @@ use crate::keys::KeyBytes;
 use crate::primitives::sha256;
 use crate::wrap::Binding;
 use crate::{
-    CHUNK_LEN, CustomerKey, DataKey, KeyEncryptionKey, KeyHolder, KeyId, KeyringKeys, Manifest, ObjectIdentity,
-    PartEntry, PartSealer, RecordPlace, RootKey, SEALED_CHUNK_LEN, StoreKey, TAG_LEN, UnlockedObject, WrappedDataKey,
-    wrap,
+    CHUNK_LEN, ContextDigest, CustomerKey, DataKey, KeyEncryptionKey, KeyHolder, KeyId, KeyVersion, KeyVersions,
+    KeyringKeys, Manifest, NamedKey, NamedKeyState, ObjectIdentity, PartEntry, PartSealer, RecordPlace, RootKey,
+    RootKeyId, SEALED_CHUNK_LEN, StoreKey, TAG_LEN, UnlockedObject, WrappedDataKey, wrap,
 };
 
 macro_rules! vectors {
@@ -162,20 +162,86 @@ fn sealed_digests_are_as_written_down() {
 }
 
 #[test]
-fn keyring_files_are_as_written_down() {
-    for case in &vectors!("keyring.json") {
-        let mut keys = case["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|key| KeyEncryptionKey::new(KeyId::from_bytes(array(key, "id")), secret(array(key, "key"))));
-        let keyring =
-            KeyringKeys { store_key: store_key(case).into(), current: keys.next().unwrap(), retired: keys.collect() };
-        let root_key = RootKey::new(secret(array(case, "root_key")));
-        let file = root_key.seal_keyring_salted(array(case, "salt"), &keyring);
-        assert_eq!(file, bytes(case, "file"), "{}", case["name"]);
-        assert_eq!(root_key.open_keyring(&file).ok().unwrap().current.id(), keyring.current.id());
+fn wraps_for_a_kms_are_as_written_down() {
+    for case in &vectors!("wrap_kms.json") {
+        let object = ObjectKey::parse(text(case, "object")).unwrap();
+        let (bucket, version) =
+            (BucketId::from_bytes(array(case, "bucket")), VersionId::from_bytes(array(case, "version")));
+        let identity = ObjectIdentity { bucket, object: &object, version };
+        let context = ContextDigest::from_bytes(array(case, "context"));
+        let data_key = DataKey(key_bytes(case, "data_key"));
+        let id = KeyId::from_bytes(array(case, "key_id"));
+        let binding = Binding { holder: KeyHolder::Kms(id), identity: &identity, context: Some(context) };
+        let stored = bytes(case, "wrapped");
+        let sealed = wrap::wrap(&key_bytes(case, "key"), binding, array(case, "salt"), &data_key);
+        assert_eq!(sealed.encode(), stored, "{}", case["name"]);
+
+        let key = KeyEncryptionKey::new(id, secret(array(case, "key")));
+        let opened = key.unwrap_for_kms(&WrappedDataKey::decode(&stored).unwrap(), &identity, context);
+        assert_eq!(opened.ok().unwrap().0.expose(), data_key.0.expose(), "{}", case["name"]);
     }
+}
+
+#[test]
+fn sealed_key_encryption_keys_are_as_written_down() {
+    for case in &vectors!("key_seal.json") {
+        let sealer = KeyEncryptionKey::new(KeyId::from_bytes(array(case, "sealer_id")), secret(array(case, "sealer")));
+        let inner = KeyEncryptionKey::new(KeyId::from_bytes(array(case, "inner_id")), secret(array(case, "inner")));
+        let (context, stored) = (bytes(case, "context"), bytes(case, "sealed"));
+        assert_eq!(sealer.seal_key_salted(array(case, "salt"), &inner, &context), stored, "{}", case["name"]);
+        assert_eq!(KeyEncryptionKey::sealer_of(&stored), Ok(sealer.id()));
+        let opened = sealer.open_key(inner.id(), &stored, &context).ok().unwrap();
+        assert_eq!(opened.expose(), inner.expose(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn keyring_files_of_format_1_open_as_written_down() {
+    for case in &vectors!("keyring.json") {
+        let root_key = RootKey::new(secret(array(case, "root_key")));
+        let opened = root_key.open_keyring(&bytes(case, "file")).ok().unwrap();
+        assert_eq!(opened.store_key.0.expose(), store_key(case).0.expose());
+        assert_eq!(opened.all_named().count(), 0);
+        let keys: Vec<_> = opened.versions().iter().map(|version| (version.key.id(), *version.key.expose())).collect();
+        let stored = case["keys"].as_array().unwrap().iter();
+        let stored: Vec<_> = stored.map(|key| (KeyId::from_bytes(array(key, "id")), array(key, "key"))).collect();
+        assert_eq!(keys, stored, "{}", case["name"]);
+    }
+}
+
+#[test]
+fn keyring_files_are_as_written_down() {
+    for case in &vectors!("keyring_v2.json") {
+        let mut keys = key_versions(case).into_iter();
+        let mut keyring = KeyringKeys::new(store_key(case).into(), keys.next().unwrap(), keys.collect());
+        for key in case["named"].as_array().unwrap() {
+            let state = match (text(key, "state"), Timestamp::from_millis(key["deletion"].as_u64().unwrap())) {
+                ("enabled", _) => NamedKeyState::Enabled,
+                ("disabled", _) => NamedKeyState::Disabled,
+                (_, at) => NamedKeyState::PendingDeletion(at),
+            };
+            let mut list = key_versions(key).into_iter().rev();
+            let first = KeyVersions::first(list.next().unwrap());
+            let versions = list.fold(first, |versions, version| versions.rotated(version).unwrap());
+            let created = Timestamp::from_millis(key["created"].as_u64().unwrap());
+            let id = KmsKeyId::parse(text(key, "id")).unwrap();
+            keyring = keyring.with_named(id, NamedKey { state, created, versions }).unwrap();
+        }
+        let root_key = RootKey::new(secret(array(case, "root_key")));
+        assert_eq!(root_key.id().to_string(), text(case, "root_key_id"));
+        let file = bytes(case, "file");
+        assert_eq!(root_key.seal_keyring_salted(array(case, "salt"), &keyring), file, "{}", case["name"]);
+        assert_eq!(RootKeyId::of_keyring_file(&file), Some(root_key.id()));
+        assert!(root_key.open_keyring(&file).ok().unwrap().same_as(&keyring));
+    }
+}
+
+fn key_versions(case: &Value) -> Vec<KeyVersion> {
+    let version = |version: &Value| KeyVersion {
+        key: KeyEncryptionKey::new(KeyId::from_bytes(array(version, "id")), secret(array(version, "key"))),
+        created: version["created"].as_u64().filter(|ms| *ms > 0).map(Timestamp::from_millis),
+    };
+    case["versions"].as_array().unwrap().iter().map(version).collect()
 }
 
 #[test]

@@ -62,7 +62,8 @@ pub trait KeyService: Send + Sync {
     /// Opens what [`Self::wrap`] made: the key-encryption key named `inner`.
     ///
     /// # Errors
-    /// As [`Self::wrap`], and [`KeyServiceError::Damaged`] when it was changed or sealed for another context.
+    /// As [`Self::wrap`]; [`KeyServiceError::Damaged`] when it was changed or sealed for another context;
+    /// [`KeyServiceError::UnknownKey`] when it names a version that is not there, where the provider can tell.
     async fn unwrap(
         &self,
         id: &KmsKeyId,
@@ -70,6 +71,16 @@ pub trait KeyService: Send + Sync {
         sealed: &[u8],
         context: &[u8],
     ) -> Result<KeyEncryptionKey, KeyServiceError>;
+
+    /// Whether the current version of the key made this; what an older one made is worth wrapping anew. A provider that
+    /// cannot tell says no.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NotFound`], [`KeyServiceError::Damaged`], and what keeps the provider from answering.
+    async fn is_current(&self, id: &KmsKeyId, sealed: &[u8]) -> Result<bool, KeyServiceError> {
+        let _ = (id, sealed);
+        Ok(false)
+    }
 }
 
 /// The most bytes of a sealed key-encryption key: it is kept in the record of each object.

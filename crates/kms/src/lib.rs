@@ -8,17 +8,23 @@
 //! Deliberately absent: files, sockets and clocks of its own. The server reads and writes the keyring file and the
 //! audit log; the providers that speak to a KMS over the network are crates of their own.
 
+pub mod conformance;
+
 mod audit_trail;
 mod cached_kms;
+mod clock;
 mod data_keys;
 mod error;
 mod key_service;
+mod keyring_file;
 mod local;
 
 pub use audit_trail::{AuditTrail, AuditUnavailable, KeyName, KeyOperation, KeyUse, NoAudit};
 pub use cached_kms::{CacheLimits, CacheStats, CachedKms};
+pub use clock::Clock;
 pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, StoredWrap};
 pub use envelope::OpenKeyringError;
 pub use error::KeyServiceError;
 pub use key_service::{KeyService, KmsKey, KmsKeyState, SEALED_LEN_MAX};
-pub use local::LocalKeyring;
+pub use keyring_file::{KeyringFile, KeyringFileError, MemoryKeyringFile};
+pub use local::{Keeper, KeyringVersion, LocalKeyring, PruneError};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use envelope::{
-    CHUNK_LEN, CustomerKey, DataKey, KeyEncryptionKey, KeyId, KeyringKeys, Manifest, ManifestTag, PartEntry,
-    RECORD_TAG_LEN, RecordPlace, RootKey, StoreKey, UnlockedObject, WrappedDataKey, sealed_len,
+    CHUNK_LEN, CustomerKey, DataKey, KeyEncryptionKey, KeyId, KeyVersion, KeyringKeys, Manifest, ManifestTag,
+    PartEntry, RECORD_TAG_LEN, RecordPlace, RootKey, StoreKey, UnlockedObject, WrappedDataKey, sealed_len,
 };
 use model::ByteRange;
 use proptest::collection::{btree_set, vec};
@@ -213,21 +213,22 @@ proptest! {
         root in secret(), store in secret(), ids in btree_set(any::<[u8; 16]>(), 1..6), bit: Index,
     ) {
         let name = Name::new(1, "object", 1);
-        let key = |id: [u8; 16]| KeyEncryptionKey::new(KeyId::from_bytes(id), Zeroizing::new([id[0]; 32]));
-        let mut keys: Vec<_> = ids.into_iter().map(key).collect();
-        let wraps: Vec<_> = keys.iter().map(|key| key.wrap(&DataKey::generate(), &name.identity())).collect();
+        let version = |id: [u8; 16]| {
+            let key = KeyEncryptionKey::new(KeyId::from_bytes(id), Zeroizing::new([id[0]; 32]));
+            KeyVersion { key, created: None }
+        };
+        let mut keys: Vec<_> = ids.into_iter().map(version).collect();
+        let wrap = |version: &KeyVersion| version.key.wrap(&DataKey::generate(), &name.identity());
+        let wraps: Vec<_> = keys.iter().map(wrap).collect();
         let record = StoreKey::new(store.clone()).authenticator().protect(&PLACE, Vec::new());
         let current = keys.remove(0);
-        let file = RootKey::new(root.clone()).seal_keyring(&KeyringKeys {
-            store_key: Arc::new(StoreKey::new(store)),
-            current,
-            retired: keys,
-        });
+        let keyring = KeyringKeys::new(Arc::new(StoreKey::new(store)), current, keys);
+        let file = RootKey::new(root.clone()).seal_keyring(&keyring);
         let opened = RootKey::new(root.clone()).open_keyring(&file).ok().unwrap();
         prop_assert!(opened.store_key.authenticator().check(&PLACE, &record).is_ok());
         for wrapped in &wraps {
             let envelope::KeyHolder::Keyring(id) = wrapped.holder() else { panic!("the keyring's") };
-            prop_assert!(opened.find(id).unwrap().unwrap(wrapped, &name.identity()).is_ok());
+            prop_assert!(opened.versions().find(id).unwrap().unwrap(wrapped, &name.identity()).is_ok());
         }
         prop_assert!(RootKey::new(root).open_keyring(&flipped(&file, bit)).is_err());
     }

@@ -1,0 +1,130 @@
+//! What changes the keyring.
+
+use std::sync::{Arc, PoisonError};
+
+use envelope::{KeyId, KeyVersion, KeyringKeys, RootKey};
+use model::Timestamp;
+
+use super::{Keeper, KeyringVersion, LocalKeyring, Shared, State};
+use crate::KeyServiceError;
+
+/// Why versions of the keyring's key are not taken away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PruneError {
+    /// There is no such version.
+    #[error("the keyring has no key {0}")]
+    Unknown(KeyId),
+    /// It wraps new data keys.
+    #[error("the key {0} is the current one")]
+    Current(KeyId),
+    /// It was current since the server started, so an operation that has not ended may yet write a wrap by it.
+    #[error("the key {0} was still in use when the server started: restart the server, then prune")]
+    InFlight(KeyId),
+    /// The keyring could not be changed.
+    #[error(transparent)]
+    Keyring(#[from] KeyServiceError),
+}
+
+impl LocalKeyring {
+    /// Starts a new version of the keyring's own key. It wraps from now on; older versions go on unwrapping.
+    ///
+    /// # Errors
+    /// What keeps the keyring from changing.
+    pub async fn rotate_own(&self) -> Result<KeyringVersion, KeyServiceError> {
+        self.change(|keys, now| {
+            let version = KeyVersion::generate(Some(now));
+            let told = KeyringVersion {
+                id: version.key.id(),
+                created: version.created,
+                is_current: true,
+                may_be_in_flight: true,
+            };
+            Ok((keys.rotated(version).map_err(full)?, told))
+        })
+        .await
+    }
+
+    /// Takes versions of the keyring's own key away for ever. The caller knows that no record names them.
+    ///
+    /// # Errors
+    /// [`PruneError`]; then none is taken away.
+    pub async fn prune(&self, ids: &[KeyId]) -> Result<(), PruneError> {
+        let versions = self.versions();
+        for id in ids {
+            match versions.iter().find(|version| version.id == *id) {
+                None => return Err(PruneError::Unknown(*id)),
+                Some(version) if version.is_current => return Err(PruneError::Current(*id)),
+                Some(version) if version.may_be_in_flight => return Err(PruneError::InFlight(*id)),
+                // What is retired is never current again.
+                Some(_) => {}
+            }
+        }
+        let ids = ids.to_vec();
+        Ok(self.change(move |keys, _| Ok((keys.without_retired(&ids), ()))).await?)
+    }
+
+    /// Seals the keyring file under another root key. From then on the old one does not open it.
+    ///
+    /// # Errors
+    /// What keeps the keyring from changing.
+    pub async fn reseal(&self, root_key: RootKey) -> Result<(), KeyServiceError> {
+        self.blocking(move |shared| {
+            let mut keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+            let keeper = keeper.as_mut().ok_or(READ_ONLY)?;
+            let keys = shared.state().keys.without_retired(&[]);
+            write_down(keeper, &root_key, &keys)?;
+            keeper.root_key = root_key;
+            shared.show(keeper, keys);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes new keys out of the old, writes them down and lets everybody see them.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&KeyringKeys, Timestamp) -> Result<(KeyringKeys, T), KeyServiceError> + Send + 'static,
+    ) -> Result<T, KeyServiceError> {
+        self.blocking(move |shared| {
+            let keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+            let keeper = keeper.as_ref().ok_or(READ_ONLY)?;
+            let (keys, told) = change(&shared.state().keys, keeper.clock.now())?;
+            write_down(keeper, &keeper.root_key, &keys)?;
+            shared.show(keeper, keys);
+            Ok(told)
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, KeyServiceError> + Send + 'static,
+    ) -> Result<T, KeyServiceError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.unwrap_or_else(|_| Err(KeyServiceError::Unavailable("a change of the keyring was interrupted".to_owned())))
+    }
+}
+
+impl Shared {
+    fn show(&self, keeper: &Keeper, keys: KeyringKeys) {
+        let mut wrapped_here = self.state().wrapped_here.clone();
+        let current = keys.versions().current().key.id();
+        if !wrapped_here.contains(&current) {
+            wrapped_here.push(current);
+        }
+        let state = Arc::new(State { keys, sealed_by: keeper.root_key.id(), wrapped_here });
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+fn write_down(keeper: &Keeper, root_key: &RootKey, keys: &KeyringKeys) -> Result<(), KeyServiceError> {
+    let written = keeper.file.replace(&root_key.seal_keyring(keys));
+    written.map_err(|error| KeyServiceError::Unavailable(error.to_string()))
+}
+
+pub(super) fn full(error: envelope::KeyringFull) -> KeyServiceError {
+    KeyServiceError::Refused(error.to_string())
+}
+
+const READ_ONLY: KeyServiceError = KeyServiceError::NotSupported("the keyring was opened for reading");
