@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use envelope::{KeyId, ObjectIdentity};
-use model::{KmsKeyId, Principal};
+use model::{BucketName, KmsKeyId, Principal};
 
 use crate::KeyServiceError;
 
@@ -18,15 +18,24 @@ pub trait AuditTrail: Send + Sync {
 /// One use of a server-held key.
 pub struct KeyUse<'a> {
     /// Who asked for it.
-    pub principal: &'a Principal,
+    pub requester: Requester<'a>,
     /// What was done.
     pub operation: KeyOperation,
     /// With which key.
     pub key: KeyName<'a>,
-    /// For which object. The bucket is told by its id, which its name cannot be taken from.
+    /// For which object.
     pub object: ObjectIdentity<'a>,
     /// What came of it.
     pub outcome: Result<(), &'a KeyServiceError>,
+}
+
+/// Who asks for the use of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requester<'a> {
+    /// The principal whose request it is.
+    pub principal: &'a Principal,
+    /// The name of the object's bucket, which its id does not tell.
+    pub bucket: &'a BucketName,
 }
 
 /// What a key is used for.

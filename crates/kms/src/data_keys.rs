@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use envelope::{ContextDigest, DataKey, KeyHolder, ObjectIdentity, WrappedDataKey};
-use model::{KmsKeyId, Principal};
+use model::KmsKeyId;
 
 use crate::cached_kms::BucketKey;
-use crate::{AuditTrail, CachedKms, KeyName, KeyOperation, KeyServiceError, KeyUse, LocalKeyring};
+use crate::{AuditTrail, CachedKms, KeyName, KeyOperation, KeyServiceError, KeyUse, LocalKeyring, Requester};
 
 /// Wraps and unwraps data keys with keys that the server holds, and tells the audit trail of each use.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl DataKeys {
         data_key: &DataKey,
         identity: &ObjectIdentity<'_>,
         holder: &ServerHolder,
-        principal: &Principal,
+        requester: Requester<'_>,
     ) -> Result<StoredWrap, KeyServiceError> {
         let default_key = KmsKeyId::default_key();
         let (key_name, result) = match holder {
@@ -93,7 +93,7 @@ impl DataKeys {
         };
         let outcome = result.as_ref().map(drop);
         self.audit
-            .record(KeyUse { principal, operation: KeyOperation::Wrap, key: key_name, object: *identity, outcome })
+            .record(KeyUse { requester, operation: KeyOperation::Wrap, key: key_name, object: *identity, outcome })
             .await?;
         result
     }
@@ -106,7 +106,7 @@ impl DataKeys {
         &self,
         wrap: &StoredWrap,
         identity: &ObjectIdentity<'_>,
-        principal: &Principal,
+        requester: Requester<'_>,
     ) -> Result<DataKey, KeyServiceError> {
         let (key_name, result) = match (wrap.wrapped.holder(), &wrap.kms) {
             (KeyHolder::Keyring(id), None) => (KeyName::Keyring(id), self.keyring.unwrap(&wrap.wrapped, identity)),
@@ -117,7 +117,7 @@ impl DataKeys {
         };
         let outcome = result.as_ref().map(drop);
         self.audit
-            .record(KeyUse { principal, operation: KeyOperation::Unwrap, key: key_name, object: *identity, outcome })
+            .record(KeyUse { requester, operation: KeyOperation::Unwrap, key: key_name, object: *identity, outcome })
             .await?;
         result
     }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use kms::Requester;
 use model::{BucketName, ObjectKey, Principal};
 use policy::{Action, Context, DenialReason, Denied, Permit, Resource, Standing};
 
@@ -48,6 +49,11 @@ impl Granted {
     #[must_use]
     pub const fn bucket_facts(&self) -> Option<&Arc<Bucket>> {
         self.bucket.as_ref()
+    }
+
+    /// Who asks a key service, for its audit trail.
+    pub(crate) fn requester<'a>(&'a self, bucket: &'a Bucket) -> Requester<'a> {
+        Requester { principal: self.principal(), bucket: &bucket.name }
     }
 
     pub(crate) fn service(&self, action: Action) -> Result<(), NotCovered> {

@@ -213,7 +213,7 @@ impl Uploads {
         if mode == EncryptionMode::Customer && customer_key.is_none() && !needs_key {
             return Ok(None);
         }
-        Ok(Some(self.unlock(bucket, object, record, customer_key, granted.principal()).await?))
+        Ok(Some(self.unlock(bucket, object, record, customer_key, granted.requester(bucket)).await?))
     }
 
     fn select(

@@ -112,7 +112,7 @@ impl Objects {
             conditions: copy.conditions,
             body: copied_body(body, info.size, checksum),
         };
-        let output = self.store(granted.principal(), bucket, object, put).await?;
+        let output = self.store(granted.requester(bucket), bucket, object, put).await?;
         Ok((output, info))
     }
 }

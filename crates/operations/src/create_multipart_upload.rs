@@ -64,7 +64,7 @@ impl Uploads {
         let encryption = create.encryption.in_bucket(bucket);
         let identity = identity(bucket, object, version);
         let (wrap, unlocked) =
-            new_object(self.keys(), &encryption, &identity, granted.principal()).await.map_err(Fault::from)?;
+            new_object(self.keys(), &encryption, &identity, granted.requester(bucket)).await.map_err(Fault::from)?;
         let encryption = mode_of(&wrap);
         let record = UploadRecord {
             version,

@@ -1,6 +1,6 @@
 use envelope::{CustomerKey, DataKey, KeyHolder, LockedObject, ObjectIdentity, UnlockedObject, UnwrapError};
-use kms::{DataKeys, KeyServiceError, KmsWrapRequest, ServerHolder, StoredWrap};
-use model::{KmsKeyId, Principal};
+use kms::{DataKeys, KeyServiceError, KmsWrapRequest, Requester, ServerHolder, StoredWrap};
+use model::KmsKeyId;
 
 use crate::buckets::Bucket;
 use crate::error::{CustomerKeyNotApplicable, CustomerKeyRequired, Fault, StoredDataDamaged, WrongCustomerKey};
@@ -96,10 +96,10 @@ pub(crate) async fn new_object(
     keys: &DataKeys,
     encryption: &WriteEncryption,
     identity: &ObjectIdentity<'_>,
-    principal: &Principal,
+    requester: Requester<'_>,
 ) -> Result<(StoredWrap, UnlockedObject), KeyServiceError> {
     let data_key = DataKey::generate();
-    let wrap = wrap(keys, encryption, &data_key, identity, principal).await?;
+    let wrap = wrap(keys, encryption, &data_key, identity, requester).await?;
     Ok((wrap, UnlockedObject::new(data_key)))
 }
 
@@ -109,14 +109,14 @@ pub(crate) async fn wrap(
     encryption: &WriteEncryption,
     data_key: &DataKey,
     identity: &ObjectIdentity<'_>,
-    principal: &Principal,
+    requester: Requester<'_>,
 ) -> Result<StoredWrap, KeyServiceError> {
     match encryption {
         WriteEncryption::Unspecified | WriteEncryption::Server => {
-            keys.wrap(data_key, identity, &ServerHolder::Keyring, principal).await
+            keys.wrap(data_key, identity, &ServerHolder::Keyring, requester).await
         }
         WriteEncryption::Kms(request) => {
-            keys.wrap(data_key, identity, &ServerHolder::Kms(request.clone()), principal).await
+            keys.wrap(data_key, identity, &ServerHolder::Kms(request.clone()), requester).await
         }
         WriteEncryption::Customer(customer_key) => {
             Ok(StoredWrap { wrapped: customer_key.wrap(data_key, identity), kms: None })
@@ -149,7 +149,7 @@ pub(crate) async fn unlock(
     wrap: &StoredWrap,
     customer_key: Option<&CustomerKey>,
     identity: &ObjectIdentity<'_>,
-    principal: &Principal,
+    requester: Requester<'_>,
 ) -> Result<UnlockedObject, UnlockError> {
     match (mode_of(wrap), customer_key) {
         (EncryptionMode::Customer, None) => Err(CustomerKeyRequired.into()),
@@ -161,7 +161,7 @@ pub(crate) async fn unlock(
                 UnwrapError::Damaged(_) => Fault::from(StoredDataDamaged("the wrapped data key")).into(),
             }),
         (EncryptionMode::Server | EncryptionMode::Kms(_), None) => {
-            let data_key = keys.unwrap(wrap, identity, principal).await.map_err(Fault::from)?;
+            let data_key = keys.unwrap(wrap, identity, requester).await.map_err(Fault::from)?;
             Ok(UnlockedObject::new(data_key))
         }
     }

@@ -185,7 +185,7 @@ impl Objects {
             }
             let identity = identity(bucket, object, record.version);
             let customer_key = get.customer_key.as_ref();
-            let unlocked = unlock(&self.keys, &record.wrap, customer_key, &identity, granted.principal()).await?;
+            let unlocked = unlock(&self.keys, &record.wrap, customer_key, &identity, granted.requester(bucket)).await?;
             let etag = self.open_etag(bucket, record)?;
             get.conditions.check(&etag, record.last_modified)?;
             let Some(parts) = self.parts_of(&partition, record, &unlocked).await? else { continue };

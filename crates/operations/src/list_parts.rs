@@ -75,14 +75,14 @@ impl Uploads {
         let (bucket, object) = granted.object(Action::ListMultipartUploadParts).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         let upload = self.current(&partition, list.upload).await?.ok_or(NoSuchUpload)?.record;
-        let unlocked = match self.unlock(bucket, object, &upload, list.customer_key.as_ref(), granted.principal()).await
-        {
-            Ok(unlocked) => Some(unlocked),
-            Err(UnlockError::KeyRequired(_)) => None,
-            Err(UnlockError::KeyNotApplicable(error)) => return Err(error.into()),
-            Err(UnlockError::WrongKey(error)) => return Err(error.into()),
-            Err(UnlockError::Fault(error)) => return Err(error.into()),
-        };
+        let unlocked =
+            match self.unlock(bucket, object, &upload, list.customer_key.as_ref(), granted.requester(bucket)).await {
+                Ok(unlocked) => Some(unlocked),
+                Err(UnlockError::KeyRequired(_)) => None,
+                Err(UnlockError::KeyNotApplicable(error)) => return Err(error.into()),
+                Err(UnlockError::WrongKey(error)) => return Err(error.into()),
+                Err(UnlockError::Fault(error)) => return Err(error.into()),
+            };
         let sealer = self.digest_sealer(bucket);
         let limit = list.limit.saturating_add(1);
         let entries = part_entries(self.records(), &partition, list.upload, list.after, limit).await?;

@@ -1,5 +1,6 @@
 use envelope::PartEntry;
-use model::{ETag, PartNumber, Principal, VersionId};
+use kms::Requester;
+use model::{ETag, PartNumber, VersionId};
 use policy::Action;
 use storage::Batch;
 
@@ -90,13 +91,13 @@ impl Objects {
     pub async fn put_object(&self, granted: &Granted, put: PutObject) -> Result<PutObjectOutput, PutObjectError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         self.check_conditions(bucket, object, &put.conditions).await?;
-        self.store(granted.principal(), bucket, object, put).await
+        self.store(granted.requester(bucket), bucket, object, put).await
     }
 
     /// The rest of a put, for callers whose target is granted: seal, then make current.
     pub(crate) async fn store(
         &self,
-        principal: &Principal,
+        requester: Requester<'_>,
         bucket: &Bucket,
         object: &ObjectKey,
         put: PutObject,
@@ -105,7 +106,7 @@ impl Objects {
         let version = VersionId::from_bytes(envelope::random_bytes());
         let encryption = put.encryption.in_bucket(bucket);
         let identity = identity(bucket, object, version);
-        let (wrap, unlocked) = new_object(&self.keys, &encryption, &identity, principal).await.map_err(Fault::from)?;
+        let (wrap, unlocked) = new_object(&self.keys, &encryption, &identity, requester).await.map_err(Fault::from)?;
         let mode = mode_of(&wrap);
         let claimed_md5 = put.body.claims.content_md5;
         let plan = SealPlan {

@@ -55,9 +55,9 @@ impl Objects {
                 acl: copy.acl,
                 last_modified: self.clock.now(),
             };
-            let record = self.rekeyed(source, (bucket, object), &unlocked, &rekey).await?;
+            let record = self.rekeyed(source, target, &unlocked, &rekey).await.map_err(PutObjectError::from)?;
             let output = PutObjectOutput {
-                etag: self.open_etag(bucket, &record)?,
+                etag: self.open_etag(bucket, &record).map_err(PutObjectError::from)?,
                 last_modified: record.last_modified,
                 checksum: unlocked.info.metadata.checksums.first().cloned(),
                 encryption: mode_of(&record.wrap),
@@ -84,7 +84,7 @@ impl Objects {
         let record = &unlocked.current.record;
         let identity = identity(bucket, object, record.version);
         let data_key = unlocked.object.data_key();
-        let wrap = wrap(&self.keys, rekey.encryption, data_key, &identity, granted.principal()).await?;
+        let wrap = wrap(&self.keys, rekey.encryption, data_key, &identity, granted.requester(bucket)).await?;
         let sealed_metadata = match rekey.metadata {
             None => record.sealed_metadata.clone(),
             Some(metadata) => {

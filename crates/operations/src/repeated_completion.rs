@@ -55,7 +55,7 @@ impl Uploads {
             return Ok(None);
         }
         let identity = identity(bucket, object, record.version);
-        let unlocked = unlock(self.keys(), &record.wrap, customer_key, &identity, granted.principal()).await?;
+        let unlocked = unlock(self.keys(), &record.wrap, customer_key, &identity, granted.requester(bucket)).await?;
         let opened = unlocked.open_metadata(&record.sealed_metadata).map_err(Fault::from)?;
         let metadata = ObjectMetadata::decode(&opened).map_err(Fault::from)?;
         let stored = metadata.checksums.into_iter().next();

@@ -176,7 +176,7 @@ impl Uploads {
     ) -> Result<(CurrentUpload, UnlockedObject), UploadPartError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         let current = self.current(&bucket.partition(object), upload).await?.ok_or(NoSuchUpload)?;
-        let unlocked = self.unlock(bucket, object, &current.record, customer_key, granted.principal()).await?;
+        let unlocked = self.unlock(bucket, object, &current.record, customer_key, granted.requester(bucket)).await?;
         Ok((current, unlocked))
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use envelope::{CustomerKey, DigestSealer, StoreKey, UnlockedObject};
-use kms::DataKeys;
-use model::{ObjectKey, Principal, UploadId};
+use kms::{DataKeys, Requester};
+use model::{ObjectKey, UploadId};
 use policy::Action;
 use storage::{Batch, Blobs, Entry, Partition, Precondition, RecordKey, Scan, Start};
 
@@ -116,9 +116,9 @@ impl Uploads {
         object: &ObjectKey,
         record: &UploadRecord,
         customer_key: Option<&CustomerKey>,
-        principal: &Principal,
+        requester: Requester<'_>,
     ) -> Result<UnlockedObject, UnlockError> {
-        unlock(self.keys(), &record.wrap, customer_key, &identity(bucket, object, record.version), principal).await
+        unlock(self.keys(), &record.wrap, customer_key, &identity(bucket, object, record.version), requester).await
     }
 
     /// Every part of an upload, by number, as stored.
