@@ -10,6 +10,8 @@ mod connection;
 mod listener;
 mod request_log;
 mod service;
+mod stack;
+mod wiped_reads;
 
 pub use answer::{Answer, BoxError, Connection, RequestFacts};
 pub use body::{ReceivedBody, Stalled};

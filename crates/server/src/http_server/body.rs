@@ -77,6 +77,7 @@ pub(super) struct Uptake {
     moved_ms: AtomicU64,
     active: AtomicUsize,
     waiting_on_client: AtomicUsize,
+    customer_keys: AtomicUsize,
 }
 
 impl Uptake {
@@ -86,7 +87,18 @@ impl Uptake {
             moved_ms: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             waiting_on_client: AtomicUsize::new(0),
+            customer_keys: AtomicUsize::new(0),
         }
+    }
+
+    /// A request began that may have brought a customer key.
+    pub(super) fn saw_customer_key(&self) {
+        self.customer_keys.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests brought one so far; none while a request runs, which may need what was read for it.
+    pub(super) fn customer_keys_at_rest(&self) -> Option<usize> {
+        (self.active.load(Ordering::Relaxed) == 0).then(|| self.customer_keys.load(Ordering::Relaxed))
     }
 
     /// Whether answers wait for the client, and it took none of them for this long.

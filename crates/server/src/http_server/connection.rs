@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Answer;
 use super::body::Uptake;
 use super::service::{Entrance, Service};
+use super::wiped_reads::WipedReads;
 use crate::config::Limits;
 
 /// Bytes of a request's header. S3 allows 8 KiB of header and a name of 1,024 bytes, each of which may be escaped.
@@ -52,10 +53,11 @@ impl<A: Answer> Connections<A> {
     /// Serves one connection to its end.
     pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
         self.prepare(&stream);
+        let uptake = Arc::new(Uptake::new());
         let served = async {
             match tls {
-                None => self.serve_http1(stream, peer, Entrance::Plain).await,
-                Some(acceptor) => self.serve_tls(stream, peer, acceptor).await,
+                None => self.serve_http1(stream, peer, Entrance::Plain, uptake).await,
+                Some(acceptor) => self.serve_tls(stream, peer, acceptor, uptake).await,
             }
         };
         tokio::select! {
@@ -76,7 +78,8 @@ impl<A: Answer> Connections<A> {
         }
     }
 
-    async fn serve_tls(&self, stream: TcpStream, peer: SocketAddr, acceptor: TlsAcceptor) {
+    async fn serve_tls(&self, stream: TcpStream, peer: SocketAddr, acceptor: TlsAcceptor, uptake: Arc<Uptake>) {
+        let stream = WipedReads::new(stream, Arc::clone(&uptake));
         let handshake = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(stream));
         let handshake = tokio::select! {
             handshake = handshake => handshake,
@@ -87,9 +90,9 @@ impl<A: Answer> Connections<A> {
                 let session = stream.get_ref().1;
                 let entrance = Entrance::Tls(session.protocol_version());
                 if session.alpn_protocol() == Some(b"h2") {
-                    self.serve_http2(stream, peer, entrance).await;
+                    self.serve_http2(stream, peer, entrance, uptake).await;
                 } else {
-                    self.serve_http1(stream, peer, entrance).await;
+                    self.serve_http1(stream, peer, entrance, uptake).await;
                 }
             }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
@@ -97,11 +100,10 @@ impl<A: Answer> Connections<A> {
         }
     }
 
-    async fn serve_http1<S>(&self, stream: S, peer: SocketAddr, entrance: Entrance)
+    async fn serve_http1<S>(&self, stream: S, peer: SocketAddr, entrance: Entrance, uptake: Arc<Uptake>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let uptake = Arc::new(Uptake::new());
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -109,17 +111,17 @@ impl<A: Answer> Connections<A> {
             .max_buf_size(READ_AHEAD_LEN_MAX)
             .max_header_size(HEADER_LEN_MAX)
             .max_headers(HEADER_COUNT_MAX);
+        let stream = WipedReads::new(stream, Arc::clone(&uptake));
         let (service, of_service) = (Arc::clone(&self.service), Arc::clone(&uptake));
         let service =
             service_fn(move |request| Arc::clone(&service).serve(request, peer, entrance, Arc::clone(&of_service)));
         self.drive(builder.serve_connection(TokioIo::new(stream), service), peer, &uptake, None).await;
     }
 
-    async fn serve_http2<S>(&self, stream: S, peer: SocketAddr, entrance: Entrance)
+    async fn serve_http2<S>(&self, stream: S, peer: SocketAddr, entrance: Entrance, uptake: Arc<Uptake>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let uptake = Arc::new(Uptake::new());
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -127,11 +129,14 @@ impl<A: Answer> Connections<A> {
             .initial_stream_window_size(STREAM_WINDOW_LEN)
             .initial_connection_window_size(CONNECTION_WINDOW_LEN)
             .max_send_buf_size(SEND_LEN_MAX)
+            // Otherwise the headers of old requests, customer keys too, stay for as long as the connection does.
+            .header_table_size(0)
             .max_header_list_size(u32::try_from(HEADER_LEN_MAX).expect("a constant of 64 KiB"))
             .max_pending_accept_reset_streams(RESETS_MAX)
             .max_local_error_reset_streams(ERROR_RESETS_MAX)
             .keep_alive_interval(self.limits.header_timeout)
             .keep_alive_timeout(self.limits.header_timeout);
+        let stream = WipedReads::new(stream, Arc::clone(&uptake));
         let (service, of_service) = (Arc::clone(&self.service), Arc::clone(&uptake));
         let service =
             service_fn(move |request| Arc::clone(&service).serve(request, peer, entrance, Arc::clone(&of_service)));

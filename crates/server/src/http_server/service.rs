@@ -14,6 +14,7 @@ use rustls::ProtocolVersion;
 use super::answer::{Answer, Connection};
 use super::body::{ReceivedBody, SentBody, Turn, Uptake};
 use super::request_log::RequestLog;
+use super::stack;
 use crate::config::Network;
 
 /// Which of the server's doors a request came through.
@@ -46,10 +47,15 @@ impl<A: Answer> Service<A> {
         uptake: Arc<Uptake>,
     ) -> Result<Response<SentBody<A::Body>>, Infallible> {
         let connection = self.connection(&request, peer, entrance);
-        let turn = Turn::begin(uptake);
+        let may_bring_customer_key = stack::may_bring_customer_key(request.headers());
+        let turn = Turn::begin(Arc::clone(&uptake));
+        if may_bring_customer_key {
+            uptake.saw_customer_key();
+        }
         let mut log = RequestLog::begin(&request, connection);
+        let key_may_come_with = may_bring_customer_key.then(|| log.received());
         let request = request.map(|body| ReceivedBody::new(body, log.received(), self.body_timeout));
-        let mut response = self.answer.answer(request, connection).await;
+        let mut response = stack::without_trace(self.answer.answer(request, connection), key_may_come_with).await;
         log.answered(&mut response);
         Ok(response.map(|body| SentBody::new(body, log, turn)))
     }
