@@ -7,6 +7,7 @@
 //! `s3s` checks the signature; what the signature must cover is checked here ([`coverage`]).
 
 mod coverage;
+pub(crate) mod form;
 mod gatekeeper;
 
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use time::macros::format_description;
 use crate::body::Verifier;
 use crate::connection::Connection;
 use crate::error::of_fault;
-use crate::exchange::Signed;
+use crate::exchange::{Signed, SignedIn};
 use crate::refusal::Refusal;
 
 pub(crate) use gatekeeper::Gatekeeper;
@@ -63,8 +64,8 @@ pub(crate) enum Claim {
     Anonymous,
     /// The holder of this secret, if `s3s` finds that the signature is right.
     AccessKey { id: AccessKeyId, secret: Arc<SecretAccessKey>, principal: Principal, signed: Signed },
-    /// Proven already.
-    Token { principal: Principal, signed: Signed },
+    /// Proven already, by a token or as a form.
+    Proven { principal: Principal, signed: Signed },
 }
 
 /// The claim of a request with who is to check its body.
@@ -92,12 +93,13 @@ pub(crate) async fn claim(
         Presented::Signed { by, scheme, in_query } => (by, scheme, in_query),
     };
     let sent = if in_query { None } else { Some(check_time(headers, now)?) };
-    let signed = Signed { scheme, in_query, at: presigned_at(uri, scheme, in_query) };
+    let place = if in_query { SignedIn::Query } else { SignedIn::Header };
+    let signed = Signed { scheme, place, at: presigned_at(uri, scheme, in_query) };
     match by {
         PresentedKey::Token(token) => {
             let principal = token_principal(store, &token, in_query, connection).await?;
             headers.remove(header::AUTHORIZATION);
-            Ok(Claimed { claim: Claim::Token { principal, signed }, verifier: Verifier::Token })
+            Ok(Claimed { claim: Claim::Proven { principal, signed }, verifier: Verifier::Token })
         }
         PresentedKey::AccessKey(id) => {
             coverage::check(headers, uri, scheme, in_query, region)?;

@@ -20,6 +20,13 @@ pub(crate) fn of_body(fault: &BodyError) -> Refusal {
     Refusal::new(status, code, fault.to_string())
 }
 
+/// A document or the fields of a form did not come in time.
+pub(crate) fn too_slow() -> Refusal {
+    let message = "Your socket connection to the server was not read from or written to within the timeout period. \
+                   Idle connections will be closed.";
+    Refusal::new(StatusCode::BAD_REQUEST, "RequestTimeout", message)
+}
+
 /// Something on our side: the client learns that it was us, the log what it was, here and once.
 pub(crate) fn of_fault(fault: &Fault) -> Refusal {
     match fault {

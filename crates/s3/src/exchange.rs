@@ -31,10 +31,20 @@ pub struct RequestSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signed {
     pub(crate) scheme: SignatureScheme,
-    /// Whether it is a presigned URL.
-    pub(crate) in_query: bool,
+    pub(crate) place: SignedIn,
     /// When a presigned URL was made; version 2 does not say.
     pub(crate) at: Option<Timestamp>,
+}
+
+/// Where a signature stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignedIn {
+    /// In the `Authorization` header.
+    Header,
+    /// In the query: a presigned URL.
+    Query,
+    /// In the fields of a form.
+    Form,
 }
 
 /// What one request gathers on its way, shared by the gateway, the code that `s3s` calls back and the body's watchers.

@@ -1,4 +1,5 @@
 mod bucket_path;
+mod post_form;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::limits::{ADMIN_BODY_LEN_MAX, HELD_FOR_ANONYMOUS_LEN_MAX, HELD_LEN_MAX
 use crate::refusal::Refusal;
 use crate::server_routes::{AdminRequest, ServerRoutes};
 use crate::target::{Domains, Names, Target, no_such_path, resolve, settle_host};
-use crate::{error, features, hygiene, query, render};
+use crate::{error, features, form, hygiene, query, render};
 
 /// What a gateway is made of, beside the operations.
 pub struct GatewayConfig {
@@ -94,7 +95,10 @@ impl<S: S3 + Clone> Gateway<S> {
         settle_host(headers, uri)?;
         hygiene::check(headers)?;
         let (target, resource) = resolve(&self.config.domains, headers, uri)?;
-        exchange.set_resource(resource);
+        exchange.set_resource(resource.clone());
+        if form::is_form(&parts.method, headers) && matches!(target, Target::Bucket) && uri.query().is_none() {
+            return self.post_form(parts, body, &resource, exchange).await;
+        }
         let document = match target {
             Target::Health => return self.health(&parts.method, uri).await,
             Target::Admin => check_admin(uri, connection).map(|()| Some(DocumentKind::Admin))?,
@@ -170,11 +174,9 @@ fn check_method(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     if *method == Method::OPTIONS {
         return Err(no_cross_origin_rules(headers));
     }
-    // `s3s` would hold the whole file of a form in memory.
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_form = content_type.trim_start().get(..19).is_some_and(|t| t.eq_ignore_ascii_case("multipart/form-data"));
-    if *method == Method::POST && is_form {
-        return Err(Refusal::not_implemented("A browser-based upload using POST"));
+    // `s3s` takes every one for an upload, and would hold its whole file in memory.
+    if form::is_form(method, headers) {
+        return Err(Refusal::not_implemented("A form to anything but a bucket, or with a query string,"));
     }
     Ok(())
 }

@@ -12,6 +12,8 @@
 //!    that the request may use;
 //! 6. `body`: the framing and the digest of the body, checked while it streams.
 //!
+//! Of a browser's form, `form` makes the put that it stands for, which then goes the same way.
+//!
 //! Afterwards `render` gives every error one form. Why each of them is needed stands in
 //! `docs/decisions/0005-s3s.md`; no other crate knows of `s3s`.
 //!
@@ -25,6 +27,7 @@ mod content_sha256;
 mod error;
 mod exchange;
 mod features;
+mod form;
 mod gateway;
 mod handlers;
 mod hygiene;

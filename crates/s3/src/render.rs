@@ -40,7 +40,7 @@ fn document(refusal: &Refusal, exchange: &Exchange) -> String {
     text
 }
 
-fn element(text: &mut String, name: &str, value: &str) {
+pub(crate) fn element(text: &mut String, name: &str, value: &str) {
     text.push('<');
     text.push_str(name);
     text.push('>');

@@ -56,7 +56,8 @@ pub(crate) fn take_write(headers: &mut HeaderMap) -> Result<WriteHeaders, Refusa
         Some(other) => return Err(Refusal::invalid_argument(UNKNOWN_MODE).argument(SERVER.as_str(), other)),
     }
     let customer = TARGET.take(headers)?;
-    let requested = RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some(), kms: None };
+    let requested =
+        RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some(), kms: None };
     let (encryption, customer_md5) = match customer {
         None if mode.is_none() => (WriteEncryption::Unspecified, None),
         None => (WriteEncryption::Server, None),

@@ -45,7 +45,7 @@ pub(super) fn check(
 }
 
 /// The scope of the signature must be S3: `s3s` takes one that was made for STS as well.
-fn check_service(credential: &str, malformed: impl Fn() -> Refusal) -> Result<(), Refusal> {
+pub(super) fn check_service(credential: &str, malformed: impl Fn() -> Refusal) -> Result<(), Refusal> {
     match credential.split('/').nth(3) {
         Some("s3") => Ok(()),
         Some(_) => {
@@ -58,7 +58,7 @@ fn check_service(credential: &str, malformed: impl Fn() -> Refusal) -> Result<()
 
 /// Any region will do that `s3s` can read. For another one the answer names ours, as AWS's does: clients sign again with
 /// it (s3cmd, whose region is "US" unless set).
-fn check_region(credential: &str, ours: &str, malformed: impl Fn() -> Refusal) -> Result<(), Refusal> {
+pub(super) fn check_region(credential: &str, ours: &str, malformed: impl Fn() -> Refusal) -> Result<(), Refusal> {
     let theirs = credential.split('/').nth(2).unwrap_or_default();
     let charset = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if !theirs.is_empty() && theirs.bytes().all(charset) {

@@ -35,7 +35,7 @@ impl Gatekeeper {
     pub(crate) fn settle(&self, verified: Option<&Credentials>) -> Result<&Principal, S3Error> {
         let (principal, signed) = match (&*self.claim, verified) {
             (Claim::Anonymous, None) => (&Principal::Anonymous, None),
-            (Claim::Token { principal, signed }, None) => (principal, Some(*signed)),
+            (Claim::Proven { principal, signed }, None) => (principal, Some(*signed)),
             (Claim::AccessKey { id, principal, signed, .. }, Some(by)) if by.access_key == id.as_str() => {
                 (principal, Some(*signed))
             }
@@ -76,14 +76,14 @@ impl S3Access for Gatekeeper {
 mod tests {
     use super::*;
     use crate::connection::Connection;
-    use crate::exchange::Signed;
+    use crate::exchange::{Signed, SignedIn};
 
     fn gatekeeper(claim: Claim) -> Gatekeeper {
         let connection = Connection { secure: true, tls: None, peer: ([127, 0, 0, 1], 1).into() };
         Gatekeeper::new(claim, Exchange::new(connection))
     }
 
-    const SIGNED: Signed = Signed { scheme: identity::SignatureScheme::V4, in_query: true, at: None };
+    const SIGNED: Signed = Signed { scheme: identity::SignatureScheme::V4, place: SignedIn::Query, at: None };
 
     fn pair() -> Claim {
         Claim::AccessKey {
@@ -104,7 +104,7 @@ mod tests {
             (pair(), None),
             (pair(), Some(verified("AKIDMALLORY"))),
             (Claim::Anonymous, Some(verified("AKIDALICE"))),
-            (Claim::Token { principal: Principal::Anonymous, signed: SIGNED }, Some(verified("AKIDALICE"))),
+            (Claim::Proven { principal: Principal::Anonymous, signed: SIGNED }, Some(verified("AKIDALICE"))),
         ] {
             let gatekeeper = gatekeeper(claim);
             assert!(gatekeeper.settle(verified.as_ref()).is_err());

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
 use operations::BodyError;
 use s3s::{Body, StdError};
@@ -73,7 +72,7 @@ impl Document {
     fn read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         loop {
             if reading.deadline.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(too_slow()));
+                return Poll::Ready(Err(error::too_slow()));
             }
             match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
                 None => return Poll::Ready(self.check(&reading.bytes)),
@@ -137,12 +136,6 @@ impl http_body::Body for Document {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-fn too_slow() -> Refusal {
-    let message = "Your socket connection to the server was not read from or written to within the timeout period. \
-                   Idle connections will be closed.";
-    Refusal::new(StatusCode::BAD_REQUEST, "RequestTimeout", message)
 }
 
 #[cfg(test)]

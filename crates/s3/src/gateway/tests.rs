@@ -1,5 +1,6 @@
 mod bodies;
 mod credentials;
+mod forms;
 mod sign;
 mod support;
 mod surface;

@@ -13,7 +13,7 @@ use s3s::dto::CopySource;
 
 use super::Handlers;
 use super::answer::iso_date;
-use crate::exchange::{Exchange, Signed};
+use crate::exchange::{Exchange, Signed, SignedIn};
 use crate::query::pairs;
 
 /// Request headers that policies may look at, by the same name behind `s3:`.
@@ -109,13 +109,16 @@ fn set_creation_keys(context: &mut Context, operation: Option<&str>, headers: &H
 /// AWS: "Amazon S3 Signature Version 4 authentication specific policy keys". The age is that of presigned URLs only,
 /// in milliseconds.
 fn set_authentication_keys(context: &mut Context, signed: Signed, now: Timestamp) {
-    context.set("s3:authType", if signed.in_query { "REST-QUERY-STRING" } else { "REST-HEADER" }).set(
-        "s3:signatureversion",
-        match signed.scheme {
-            SignatureScheme::V4 => "AWS4-HMAC-SHA256",
-            SignatureScheme::V2 => "AWS",
-        },
-    );
+    let place = match signed.place {
+        SignedIn::Header => "REST-HEADER",
+        SignedIn::Query => "REST-QUERY-STRING",
+        SignedIn::Form => "POST",
+    };
+    let version = match signed.scheme {
+        SignatureScheme::V4 => "AWS4-HMAC-SHA256",
+        SignatureScheme::V2 => "AWS",
+    };
+    context.set("s3:authType", place).set("s3:signatureversion", version);
     if let Some(at) = signed.at {
         context.set("s3:signatureAge", now.as_millis().saturating_sub(at.as_millis()).to_string());
     }

@@ -9,4 +9,5 @@ extern crate canopic_s3 as s3;
 mod access;
 mod buckets;
 mod completion;
+mod forms;
 mod support;

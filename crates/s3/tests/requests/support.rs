@@ -21,18 +21,24 @@ use storage::memory::MemoryStore;
 pub(crate) enum Who {
     Owner,
     Other,
+    Anonymous,
 }
 
 impl Who {
-    fn token(self) -> String {
-        let letter = if self == Self::Owner { "A" } else { "B" };
-        format!("cnpt{}", letter.repeat(40))
+    fn token(self) -> Option<String> {
+        let letter = match self {
+            Self::Owner => "A",
+            Self::Other => "B",
+            Self::Anonymous => return None,
+        };
+        Some(format!("cnpt{}", letter.repeat(40)))
     }
 
     pub(crate) fn arn(self) -> &'static str {
         match self {
             Self::Owner => "arn:aws:iam::111122223333:user/owner",
             Self::Other => "arn:aws:iam::111122223333:user/other",
+            Self::Anonymous => "",
         }
     }
 }
@@ -46,7 +52,7 @@ impl CredentialStore for Users {
     }
 
     async fn token(&self, token: &Token) -> Result<Option<Principal>, Fault> {
-        let who = [Who::Owner, Who::Other].into_iter().find(|who| who.token() == token.expose());
+        let who = [Who::Owner, Who::Other].into_iter().find(|who| who.token().as_deref() == Some(token.expose()));
         Ok(who.and_then(|who| Principal::from_arn(who.arn())))
     }
 }
@@ -76,6 +82,7 @@ impl ServerRoutes for NoRoutes {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) text: String,
 }
 
@@ -85,6 +92,11 @@ impl Answer {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let inside = self.text.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
         inside.map_or("", |(inside, _)| inside)
+    }
+
+    /// The value of a header, as text; empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The status and the code of the error document.
@@ -138,16 +150,18 @@ impl Site {
             .uri(uri)
             .header("host", "127.0.0.1:9443")
             .header("date", "Sun, 13 Sep 2020 12:26:40 GMT")
-            .header("authorization", format!("AWS {}:none", who.token()))
             .header("content-length", body.len());
+        if let Some(token) = who.token() {
+            request = request.header("authorization", format!("AWS {token}:none"));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let connection = Connection { secure: true, tls: self.tls, peer: ([192, 0, 2, 1], 5000).into() };
         let response = self.gateway.call(request.body(Body::from(body)).unwrap(), connection).await;
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
     /// Sets the policy of the bucket to these statements.

@@ -79,6 +79,18 @@ pub(super) fn v2_as(mut draft: Draft, id: &str, secret: &str) -> Draft {
     draft.with("authorization", format!("AWS {id}:{signature}"))
 }
 
+/// The signature of a form of version 2.
+pub(super) fn form_v2(secret: &str, policy: &str) -> String {
+    hmac_sha1(secret, policy)
+}
+
+/// The signature of a form of version 4.
+pub(super) fn form_v4(secret: &str, day: &str, policy: &str) -> String {
+    let steps = [day, "us-east-1", "s3", "aws4_request", policy];
+    let begin = format!("AWS4{secret}").into_bytes();
+    hex::encode(steps.into_iter().fold(begin, |step_key, step| hmac_sha256(&step_key, step)))
+}
+
 /// A presigned URL of version 2 that ends at `expires`.
 pub(super) fn v2_query(mut draft: Draft, expires: OffsetDateTime) -> Draft {
     let expires = expires.unix_timestamp().to_string();

@@ -35,6 +35,7 @@ pub(super) struct Seen {
     pub(super) body: Bytes,
     pub(super) trailers: Vec<(String, String)>,
     pub(super) authorization: bool,
+    pub(super) headers: HeaderMap,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +70,7 @@ impl Stub {
             body: bytes.into(),
             trailers: trailers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             authorization: request.headers.contains_key("authorization"),
+            headers: request.headers.clone(),
         });
         Ok(())
     }
@@ -116,7 +118,8 @@ impl S3 for Stub {
         let body = request.input.body.take();
         let names = (request.input.bucket.clone(), request.input.key.clone());
         self.note("put_object", &request, (&names.0, &names.1), body).await?;
-        Ok(S3Response::new(PutObjectOutput::default()))
+        let e_tag = Some(ETag::Strong("tag".to_owned()));
+        Ok(S3Response::new(PutObjectOutput { e_tag, ..PutObjectOutput::default() }))
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
@@ -183,8 +186,8 @@ pub(super) struct Draft {
     pub(super) uri: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    secure: bool,
-    piece_len: usize,
+    pub(super) secure: bool,
+    pub(super) piece_len: usize,
 }
 
 impl Draft {

@@ -44,21 +44,23 @@ fn a_policy_sees_one_spelling_of_a_copy_source() {
 
 #[test]
 fn the_signature_is_told_as_it_was_read() {
-    for (scheme, in_query, version, kind) in [
-        (SignatureScheme::V2, false, "AWS", "REST-HEADER"),
-        (SignatureScheme::V2, true, "AWS", "REST-QUERY-STRING"),
-        (SignatureScheme::V4, false, "AWS4-HMAC-SHA256", "REST-HEADER"),
-        (SignatureScheme::V4, true, "AWS4-HMAC-SHA256", "REST-QUERY-STRING"),
+    for (scheme, place, version, kind) in [
+        (SignatureScheme::V2, SignedIn::Header, "AWS", "REST-HEADER"),
+        (SignatureScheme::V2, SignedIn::Query, "AWS", "REST-QUERY-STRING"),
+        (SignatureScheme::V2, SignedIn::Form, "AWS", "POST"),
+        (SignatureScheme::V4, SignedIn::Header, "AWS4-HMAC-SHA256", "REST-HEADER"),
+        (SignatureScheme::V4, SignedIn::Query, "AWS4-HMAC-SHA256", "REST-QUERY-STRING"),
+        (SignatureScheme::V4, SignedIn::Form, "AWS4-HMAC-SHA256", "POST"),
     ] {
         let mut context = Context::new();
         let now = Timestamp::from_millis(5000);
-        set_authentication_keys(&mut context, Signed { scheme, in_query, at: None }, now);
+        set_authentication_keys(&mut context, Signed { scheme, place, at: None }, now);
         assert_eq!(value(&context, "s3:signatureversion"), Some(version));
         assert_eq!(value(&context, "s3:authType"), Some(kind));
         assert_eq!(value(&context, "s3:signatureAge"), None);
         for (at, age) in [(0, "5000"), (3000, "2000"), (6000, "0")] {
             let at = Some(Timestamp::from_millis(at));
-            set_authentication_keys(&mut context, Signed { scheme, in_query, at }, now);
+            set_authentication_keys(&mut context, Signed { scheme, place, at }, now);
             assert_eq!(value(&context, "s3:signatureAge"), Some(age));
         }
     }
