@@ -13,6 +13,10 @@
 //!
 //! Deliberately absent: I/O, clocks, async, and any way to get the bytes of a key out, but for the root key's file text.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
+mod audit;
 mod digest;
 mod error;
 mod key_wrap;
@@ -29,6 +33,7 @@ mod root_key_text;
 mod secret;
 mod wrap;
 
+pub use audit::{AuditChain, AuditTag};
 pub use digest::DigestSealer;
 pub use error::{Damaged, WrongKey};
 pub use keyring::{

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use envelope::AuditChain;
+use kms::{AuditTrail, AuditUnavailable, KeyUse};
+use model::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::entry::{self, Head};
+use crate::files::{AuditFiles, AuditLogError};
+use crate::writer::Writer;
+
+/// Tells the time of entries.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What happens while the disk does not take the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenUnwritable {
+    /// Server-held keys are used all the same. The uses are counted, and the count is written down as soon as it can be.
+    GoOn,
+    /// Server-held keys are not used.
+    Refuse,
+}
+
+/// An audit log that is written.
+#[derive(Clone)]
+pub struct AuditLog {
+    queue: mpsc::Sender<Message>,
+    state: Arc<State>,
+    when_unwritable: WhenUnwritable,
+    clock: Clock,
+}
+
+/// What the writer and those who write share.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The disk does not take lines at present.
+    pub(crate) unwritable: AtomicBool,
+    /// Uses that went on without a line.
+    pub(crate) lost: AtomicU64,
+}
+
+pub(crate) enum Message {
+    Use(String),
+    /// Write and sync everything before this, and stop.
+    Close(oneshot::Sender<Head>),
+}
+
+impl AuditLog {
+    /// Goes on with the log in a directory, or begins one, and starts its writer.
+    ///
+    /// # Errors
+    /// [`AuditLogError`] when the directory or its last file cannot be opened.
+    pub fn open(
+        files: AuditFiles,
+        chain: AuditChain,
+        when_unwritable: WhenUnwritable,
+        clock: Clock,
+    ) -> Result<Self, AuditLogError> {
+        let state = Arc::<State>::default();
+        let (queue, messages) = mpsc::channel(QUEUE_LEN);
+        let directory = files.directory.clone();
+        let writer = Writer::open(files, chain, state.clone(), clock.clone())?;
+        std::thread::Builder::new()
+            .name("audit-log".to_owned())
+            .spawn(move || writer.run(messages))
+            .map_err(crate::files::at(&directory))?;
+        Ok(Self { queue, state, when_unwritable, clock })
+    }
+
+    /// Whether the disk does not take lines at present.
+    #[must_use]
+    pub fn is_unwritable(&self) -> bool {
+        self.state.unwritable.load(Ordering::Acquire)
+    }
+
+    /// Writes and syncs what was told so far, and takes nothing more. Returns the head, or `None` if there is something
+    /// that the disk does not take.
+    pub async fn close(&self) -> Option<Head> {
+        let (closed, head) = oneshot::channel();
+        self.queue.send(Message::Close(closed)).await.ok()?;
+        head.await.ok()
+    }
+}
+
+#[async_trait]
+impl AuditTrail for AuditLog {
+    async fn record(&self, key_use: KeyUse<'_>) -> Result<(), AuditUnavailable> {
+        if self.is_unwritable() {
+            return match self.when_unwritable {
+                WhenUnwritable::Refuse => Err(AuditUnavailable),
+                WhenUnwritable::GoOn => {
+                    self.state.lost.fetch_add(1, Ordering::AcqRel);
+                    Ok(())
+                }
+            };
+        }
+        let fields = entry::of_use(&key_use, (self.clock)());
+        self.queue.send(Message::Use(fields)).await.map_err(|_| AuditUnavailable)
+    }
+}
+
+/// Entries that wait for the writer, some hundred bytes each; whoever comes then waits.
+const QUEUE_LEN: usize = 8192;
