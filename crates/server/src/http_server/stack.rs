@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, header};
 
-/// How deep a step reaches, in bytes, with room to spare: what was measured is a quarter of it or less. Code that was
+/// How deep a step reaches, in bytes, with room to spare: less than half of it was measured. Code that was
 /// not optimised keeps everything on the stack.
 const DEPTH: usize = if cfg!(debug_assertions) { 512 * 1024 } else { 64 * 1024 };
 
