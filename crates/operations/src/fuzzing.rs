@@ -25,7 +25,7 @@ pub fn record(data: &[u8]) -> bool {
         7 => UploadRecord::decode(payload).ok().map(|record| record.encode()),
         8 => PartRecord::decode(payload).ok().map(|record| record.encode()),
         9 => ObjectMetadata::decode(payload).ok().map(|metadata| metadata.encode()),
-        _ => PartChecksum::decode(payload).ok().map(|checksum| encode_checksum(checksum)),
+        _ => PartChecksum::decode(payload).ok().map(encode_checksum),
     };
     if let Some(encoded) = &encoded {
         assert_eq!(encoded, payload, "two encodings of one record of kind {}", kind % KINDS);

@@ -8,6 +8,9 @@
 //! Deliberately absent: HTTP, XML, signatures, and any way to store or read a body that does not go through an
 //! unlocked object.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub mod records;
 mod repeated_completion;
 
@@ -15,6 +18,7 @@ mod assemble;
 mod authorize;
 mod body;
 mod bucket_cache;
+mod bucket_encryption;
 mod buckets;
 mod checksum;
 mod clock;
@@ -27,6 +31,7 @@ mod encryption;
 mod error;
 mod export_sealed;
 mod get_object;
+mod get_object_attributes;
 mod held_by;
 mod leftovers;
 mod list_multipart_uploads;
@@ -48,6 +53,7 @@ mod walk;
 
 pub use assemble::{Operations, Ports};
 pub use authorize::{AuthorizeError, Authorizer, Caller, Granted};
+pub use bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 pub use body::{BodyError, BodyStream, RequestBody};
 pub use buckets::{
     Bucket, BucketAlreadyExists, BucketNotEmpty, Buckets, ChangeBucketError, CreateBucketError, Created,
@@ -66,6 +72,7 @@ pub use delete_object::DeleteObjectError;
 pub use encryption::{EncryptionMode, KmsFacts, RequestedEncryption, RequestedKms, WriteEncryption};
 pub use error::*;
 pub use export_sealed::{ExportDamage, ExportError, ExportPieces, SealedExport, SealedExporter};
+pub use get_object_attributes::ObjectAttributes;
 pub use get_object::{GetObject, GetObjectOutput, ReadError};
 pub use held_by::HeldBy;
 pub use kms::KeyServiceError;

@@ -13,7 +13,7 @@ use crate::{Damaged, TAG_LEN};
 
 impl KeyringKeys {
     /// The content of format 2. Reserved in full, tag included: a buffer that grew would leave keys behind.
-    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(self.encoded_len() + TAG_LEN));
         bytes.push(LAYOUT);
         bytes.extend_from_slice(self.store_key.0.expose());
@@ -43,7 +43,7 @@ impl KeyringKeys {
         1 + 32 + versions_len(&self.versions) + 2 + named.sum::<usize>()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
         let mut decoder = Decoder::new(bytes, LAYOUT)?;
         let store_key = Arc::new(StoreKey(secret(&mut decoder)?));
         // Every key of a keyring has a name of its own.
