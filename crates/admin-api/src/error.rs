@@ -16,6 +16,16 @@ pub enum ErrorCode {
     NoSuchUser,
     /// There is no such access key or token.
     NoSuchAccessKey,
+    /// The name is taken.
+    KmsKeyExists,
+    /// There is no such KMS key.
+    NoSuchKmsKey,
+    /// The KMS key, or the keyring, is in a state in which this cannot be done.
+    WrongState,
+    /// The KMS does not do this, or not for this server.
+    NotSupported,
+    /// The KMS does not answer, or the keyring cannot be written; asking again may help.
+    Unavailable,
     /// The server's fault; its log says more.
     Internal,
 }

@@ -6,6 +6,8 @@
 
 mod access_keys;
 mod error;
+mod keyring;
+mod kms_keys;
 mod secret;
 mod users;
 
@@ -17,6 +19,13 @@ pub use access_keys::{
     Owner, RevokeAccessKey, Revoked,
 };
 pub use error::{ErrorAnswer, ErrorCode};
+pub use keyring::{
+    ExportKeyring, ExportedKeyring, Keyring, KeyringStatus, KeyringVersion, ResealKeyring, RotateKeyring,
+};
+pub use kms_keys::{
+    CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KmsKey, KmsKeyList, KmsKeyState, ListKmsKeys,
+    RotateKmsKey, ScheduleKmsKeyDeletion,
+};
 pub use secret::Secret;
 pub use users::{CreateUser, ListUsers, User, UserList};
 

@@ -5,6 +5,8 @@
 //! administrator; it is asked in [`AdminApi::answer`], before anything is read.
 
 mod calls;
+mod keyring_calls;
+mod kms_calls;
 mod socket;
 
 use admin_api::{CALL_LEN_MAX, Call, ErrorAnswer, ErrorCode, PREFIX};
@@ -19,17 +21,19 @@ pub(crate) use socket::AdminSocket;
 pub use socket::{AdminSocketError, ShortPath};
 
 use crate::http_server::json;
+use crate::server_keys::ServerKeys;
 
 /// Answers calls.
 #[derive(Clone)]
 pub(crate) struct AdminApi {
     users: Users,
+    keys: ServerKeys,
 }
 
 impl AdminApi {
-    /// An API over `users`.
-    pub(crate) const fn new(users: Users) -> Self {
-        Self { users }
+    /// An API over `users` and the server's keys.
+    pub(crate) const fn new(users: Users, keys: ServerKeys) -> Self {
+        Self { users, keys }
     }
 
     /// Answers one request whose sender is known. The body is complete and at most [`CALL_LEN_MAX`] bytes long.
@@ -74,6 +78,47 @@ impl AdminApi {
             RevokeAccessKey::NAME => {
                 render::<RevokeAccessKey>(calls::revoke_access_key(&self.users, parse(body)?).await?)
             }
+            _ => self.dispatch_keyring(name, body).await,
+        }
+    }
+
+    async fn dispatch_keyring(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+        use admin_api::{ExportKeyring, KeyringStatus, ResealKeyring, RotateKeyring};
+        let keyring = &self.keys.keyring;
+        match name {
+            KeyringStatus::NAME => {
+                let KeyringStatus {} = parse(body)?;
+                render::<KeyringStatus>(keyring_calls::status(keyring))
+            }
+            RotateKeyring::NAME => {
+                let RotateKeyring {} = parse(body)?;
+                render::<RotateKeyring>(keyring_calls::rotate(keyring).await?)
+            }
+            ExportKeyring::NAME => render::<ExportKeyring>(keyring_calls::export(keyring, &parse(body)?)?),
+            ResealKeyring::NAME => render::<ResealKeyring>(keyring_calls::reseal(keyring, &parse(body)?).await?),
+            _ => self.dispatch_kms(name, body).await,
+        }
+    }
+
+    async fn dispatch_kms(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+        use admin_api::{
+            CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, ListKmsKeys, RotateKmsKey,
+            ScheduleKmsKeyDeletion,
+        };
+        let kms = &self.keys.kms;
+        match name {
+            CreateKmsKey::NAME => render::<CreateKmsKey>(kms_calls::create(kms, parse(body)?).await?),
+            DescribeKmsKey::NAME => render::<DescribeKmsKey>(kms_calls::describe(kms, parse(body)?).await?),
+            ListKmsKeys::NAME => {
+                let ListKmsKeys {} = parse(body)?;
+                render::<ListKmsKeys>(kms_calls::list(kms).await?)
+            }
+            EnableKmsKey::NAME => render::<EnableKmsKey>(kms_calls::enable(kms, parse(body)?).await?),
+            DisableKmsKey::NAME => render::<DisableKmsKey>(kms_calls::disable(kms, parse(body)?).await?),
+            ScheduleKmsKeyDeletion::NAME => {
+                render::<ScheduleKmsKeyDeletion>(kms_calls::schedule_deletion(kms, parse(body)?).await?)
+            }
+            RotateKmsKey::NAME => render::<RotateKmsKey>(kms_calls::rotate(kms, parse(body)?).await?),
             _ => Err(error(ErrorCode::NoSuchCall, "there is no such call")),
         }
     }
@@ -95,8 +140,12 @@ const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::InvalidCall => StatusCode::BAD_REQUEST,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::NoSuchCall | ErrorCode::NoSuchUser | ErrorCode::NoSuchAccessKey => StatusCode::NOT_FOUND,
-        ErrorCode::UserExists => StatusCode::CONFLICT,
+        ErrorCode::NoSuchCall | ErrorCode::NoSuchUser | ErrorCode::NoSuchAccessKey | ErrorCode::NoSuchKmsKey => {
+            StatusCode::NOT_FOUND
+        }
+        ErrorCode::UserExists | ErrorCode::KmsKeyExists | ErrorCode::WrongState => StatusCode::CONFLICT,
+        ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -16,6 +16,12 @@ pub(crate) fn now() -> Timestamp {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemClock;
 
+impl kms::Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
 impl operations::Clock for SystemClock {
     fn now(&self) -> Timestamp {
         now()

@@ -4,6 +4,7 @@
 //! valid. Nothing reads the environment or a flag after that. [`SETTINGS`] is the table of all settings.
 
 mod file;
+mod root_key_source;
 mod settings;
 mod value;
 
@@ -17,6 +18,7 @@ use identity::{AccessKeyId, SecretAccessKey};
 use zeroize::Zeroizing;
 
 pub use file::{FileError, Misunderstood, Unreadable};
+pub use root_key_source::{ROOT_KEY_VARIABLE, RootKeySource};
 pub use settings::{Layer, SETTINGS, Setting};
 pub use value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value};
 
@@ -34,8 +36,8 @@ const DEFAULT_FILE: &str = "canopic.toml";
 pub struct Config {
     /// Where everything is kept.
     pub data_dir: PathBuf,
-    /// The file with the root key; never inside the data directory.
-    pub root_key_file: PathBuf,
+    /// Where the root key comes from; never out of the data directory.
+    pub root_key: RootKeySource,
     /// Where HTTPS is served.
     pub listen: Option<SocketAddr>,
     /// Where plain HTTP is served.
@@ -141,6 +143,9 @@ pub enum ConfigError {
         /// The data directory.
         data_dir: PathBuf,
     },
+    /// The root key is there twice.
+    #[error("both root_key_file and {ROOT_KEY_VARIABLE} are set: the root key comes from one of them")]
+    TwoRootKeys,
     /// There is no "beside".
     #[error("the data directory {} has no name to put the root key beside it: set root_key_file", .0.display())]
     NoPlaceForRootKey(PathBuf),
@@ -169,10 +174,14 @@ impl Config {
             None => Layer::default(),
         };
         let root_pair = root_pair(&environment)?;
-        Self::check(flags.or(variables).or(file).or(defaults()), root_pair)
+        Self::check(flags.or(variables).or(file).or(defaults()), environment, root_pair)
     }
 
-    fn check(layer: Layer, root_pair: Option<FixedRootPair>) -> Result<Self, ConfigError> {
+    fn check(
+        layer: Layer,
+        environment: impl Fn(&str) -> Option<OsString>,
+        root_pair: Option<FixedRootPair>,
+    ) -> Result<Self, ConfigError> {
         let certificate = match (layer.tls_cert, layer.tls_key) {
             (Some(chain), Some(private_key)) => Some(CertificateFiles { chain, private_key }),
             (None, None) => None,
@@ -181,12 +190,9 @@ impl Config {
         };
         let defaulted = "has a default";
         let data_dir = layer.data_dir.expect(defaulted);
-        let root_key_file = match layer.root_key_file {
-            Some(file) => file,
-            None => beside(&data_dir).ok_or_else(|| ConfigError::NoPlaceForRootKey(data_dir.clone()))?,
-        };
-        if resolve(&root_key_file).starts_with(resolve(&data_dir)) {
-            return Err(ConfigError::RootKeyInside { file: root_key_file, data_dir });
+        let root_key = RootKeySource::choose(layer.root_key_file, environment, || beside(&data_dir), &data_dir)?;
+        if let Some(file) = root_key.file().filter(|file| resolve(file).starts_with(resolve(&data_dir))) {
+            return Err(ConfigError::RootKeyInside { file: file.to_owned(), data_dir });
         }
         let listen = layer.listen.expect(defaulted).address();
         let listen_http = layer.listen_http.expect(defaulted).address();
@@ -202,7 +208,7 @@ impl Config {
         limits.check()?;
         Ok(Self {
             data_dir,
-            root_key_file,
+            root_key,
             listen,
             listen_http,
             certificate,
@@ -229,7 +235,10 @@ impl Config {
         let listed = |values: Vec<String>| toml::Value::from(values).to_string();
         let listen = |address: Option<SocketAddr>| address.map_or(Listen::Off, Listen::At);
         line("data_dir", quoted(&self.data_dir.display()));
-        line("root_key_file", quoted(&self.root_key_file.display()));
+        match self.root_key.file() {
+            Some(file) => line("root_key_file", quoted(&file.display())),
+            None => line("# root_key_file", format!("{}", self.root_key)),
+        }
         line("listen", quoted(&listen(self.listen)));
         line("listen_http", quoted(&listen(self.listen_http)));
         if let Some(files) = &self.certificate {

@@ -9,6 +9,7 @@ use crate::admin::AdminApi;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::installation::{Installation, InstallationError};
+use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
 
 /// A data directory that is open for admin calls; no server can use it meanwhile.
@@ -38,10 +39,11 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key_file)?;
-        let operations = store::open(&data_dir, keyring).await?;
+        let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
+        let keys = ServerKeys::local(keyring);
+        let operations = store::open(&data_dir, &keys).await?;
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
-        Ok(Self { api: AdminApi::new(operations.users), root, _data_dir: data_dir })
+        Ok(Self { api: AdminApi::new(operations.users, keys), root, _data_dir: data_dir })
     }
 
     /// Answers a call as the administrator: status and JSON.

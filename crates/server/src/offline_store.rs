@@ -55,7 +55,7 @@ impl OfflineStore {
     /// [`OfflineStoreError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineStoreError> {
         let data_dir = DataDir::open_store(&config.data_dir)?;
-        let keyring = keyring_of(&data_dir, &config.root_key_file);
+        let keyring = keyring_of(&data_dir, &config.root_key);
         let path = data_dir.store();
         let store_config = StoreConfig { collects: false, ..StoreConfig::default() };
         let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &store_config)).await;

@@ -23,6 +23,7 @@ use crate::health::Health;
 use crate::http_server::{HttpServer, Scheme, Service};
 use crate::installation::{Installation, InstallationError};
 use crate::root_pair::{self, RootPairError};
+use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
 use crate::tls::TlsError;
 use crate::tls::authority::{self, AuthorityError};
@@ -120,7 +121,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let https = bind(config.listen).await?;
     let http = bind(config.listen_http).await?;
 
-    let Installation { data_dir, keyring } = Installation::open_or_create(&config.data_dir, &config.root_key_file)?;
+    let Installation { data_dir, keyring } = Installation::open_or_create(&config.data_dir, &config.root_key)?;
     let mut background = JoinSet::new();
     let mut authority = None;
     let tls = match &https {
@@ -144,14 +145,16 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         }
     };
 
-    let operations = store::open(&data_dir, keyring).await?;
+    let keys = ServerKeys::local(keyring);
+    let operations = store::open(&data_dir, &keys).await?;
     let health = Health::new(operations.users.clone());
-    let admin = AdminApi::new(operations.users.clone());
+    let admin = AdminApi::new(operations.users.clone(), keys.clone());
     let root = operations.users.root().await.map_err(|error| StoreError::Records(error.to_string()))?;
     let socket = AdminSocket::bind(data_dir.admin_socket())?;
     let root_pair = root_pair::ensure(&operations.users, config.root_pair.as_ref()).await?;
     background.spawn(socket.serve(admin.clone(), root));
     background.spawn(sweep(operations.clone()));
+    background.spawn(keys.destroy_due_daily());
 
     let answer = S3Answer::new(config, operations, health.clone(), admin)?;
     let service = Service::new(answer, config.trusted_proxies.clone(), config.limits.body_timeout);

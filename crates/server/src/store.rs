@@ -1,13 +1,14 @@
-//! The one place that names a concrete backend and a concrete key service.
+//! The one place that names a concrete backend.
 
 use std::sync::Arc;
 
-use kms::{DataKeys, LocalKeyring, NoAudit};
+use kms::{DataKeys, NoAudit};
 use operations::{Operations, Ports};
 use storage_embedded::{EmbeddedStore, OpenError};
 
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
+use crate::server_keys::ServerKeys;
 
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +25,15 @@ pub enum StoreError {
 }
 
 /// Opens the store of a data directory, which may take a while after a crash, and puts the operations on it.
-pub(crate) async fn open(data_dir: &DataDir, keyring: LocalKeyring) -> Result<Operations, StoreError> {
+pub(crate) async fn open(data_dir: &DataDir, keys: &ServerKeys) -> Result<Operations, StoreError> {
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &storage_embedded::Config::default()));
     let store = Arc::new(opened.await.map_err(|_| StoreError::Interrupted)??);
-    let store_key = keyring.store_key();
+    let store_key = keys.keyring.store_key();
     Ok(Operations::new(Ports {
         metadata: store.clone(),
         blobs: store,
-        keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
+        keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), Arc::new(NoAudit)),
         store_key,
         clock: Arc::new(SystemClock),
     }))

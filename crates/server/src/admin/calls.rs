@@ -98,7 +98,7 @@ fn users_error(source: UsersError) -> ErrorAnswer {
 }
 
 /// What went wrong inside is for the log alone.
-fn internal(source: impl std::error::Error) -> ErrorAnswer {
+pub(super) fn internal(source: impl std::error::Error) -> ErrorAnswer {
     tracing::error!(error = %source, "an admin call failed");
     error(ErrorCode::Internal, "the server failed; its log says more")
 }

@@ -2,27 +2,32 @@ use std::sync::Arc;
 
 use admin_api::{AccessKeyKind, AccessKeyList, IssuedAccessKey, IssuedToken, User, UserList};
 use http_body_util::BodyExt as _;
-use kms::{DataKeys, LocalKeyring, NoAudit};
+use kms::{DataKeys, Keeper, LocalKeyring, MemoryKeyringFile, NoAudit};
 use operations::{Operations, Ports};
 use storage::memory::MemoryStore;
 
 use super::*;
 use crate::clock::SystemClock;
 
+mod keys;
+
 async fn api() -> (AdminApi, Principal) {
-    let (keyring, _) = LocalKeyring::create(&envelope::RootKey::generate());
+    let root_key = envelope::RootKey::generate();
+    let (keyring, sealed) = LocalKeyring::create(&root_key);
+    let file = Arc::new(MemoryKeyringFile::new(sealed));
+    let keys = ServerKeys::local(Arc::new(keyring.kept_by(Keeper { root_key, file, clock: Arc::new(SystemClock) })));
     let store = Arc::new(MemoryStore::new());
-    let store_key = keyring.store_key();
+    let store_key = keys.keyring.store_key();
     let ports = Ports {
         metadata: store.clone(),
         blobs: store,
-        keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
+        keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), Arc::new(NoAudit)),
         store_key,
         clock: Arc::new(SystemClock),
     };
     let users = Operations::new(ports).users;
     let root = users.root().await.unwrap();
-    (AdminApi::new(users), root)
+    (AdminApi::new(users, keys), root)
 }
 
 async fn post(api: &AdminApi, caller: &Principal, call: &str, body: &str) -> (StatusCode, String) {

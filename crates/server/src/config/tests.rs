@@ -24,7 +24,7 @@ fn every_default_is_a_valid_value() {
     let config = load(&[], &[], None).unwrap();
     assert_eq!(config.listen, Some("127.0.0.1:9443".parse().unwrap()));
     assert_eq!(config.listen_http, None);
-    assert_eq!(config.root_key_file, Path::new("./canopic-data.root-key"));
+    assert_eq!(config.root_key.file(), Some(Path::new("./canopic-data.root-key")));
 }
 
 #[test]
@@ -81,12 +81,32 @@ fn a_link_into_the_data_directory_is_seen_through() {
 
 #[test]
 fn the_root_key_lies_beside_the_data_directory_however_that_is_written() {
-    let beside = |data: &str| load(&[("data-dir", data)], &[], None).unwrap().root_key_file;
+    let beside = |data: &str| load(&[("data-dir", data)], &[], None).unwrap().root_key.file().unwrap().to_owned();
     assert_eq!(beside("/srv/canopic/"), Path::new("/srv/canopic.root-key"));
     let here = std::env::current_dir().unwrap();
     let name = format!("{}.root-key", here.file_name().unwrap().to_str().unwrap());
     assert_eq!(beside("."), here.canonicalize().unwrap().with_file_name(name));
     assert!(matches!(load(&[("data-dir", "/")], &[], None), Err(ConfigError::NoPlaceForRootKey(_))));
+}
+
+#[test]
+fn the_root_key_comes_from_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = [("CREDENTIALS_DIRECTORY", dir.path().to_str().unwrap())];
+    let source = |flags: &[(&str, &str)], variables: &[(&str, &str)]| load(flags, variables, None).map(|c| c.root_key);
+    assert!(matches!(source(&[], &credentials), Ok(RootKeySource::File(_))), "there is no such credential");
+
+    std::fs::File::create(dir.path().join("canopic-root-key")).unwrap();
+    assert!(matches!(source(&[], &credentials), Ok(RootKeySource::Credential(_))));
+    let variables = [credentials[0], ("CANOPIC_ROOT_KEY", "hush")];
+    assert!(matches!(source(&[], &variables), Ok(RootKeySource::Variable(_))));
+    let flags = [("root-key-file", "/etc/canopic/root-key")];
+    assert!(matches!(source(&flags, &credentials), Ok(RootKeySource::File(_))));
+    assert!(matches!(source(&flags, &variables), Err(ConfigError::TwoRootKeys)));
+
+    let config = load(&[], &variables, None).unwrap();
+    assert!(!config.explain().contains("hush") && !format!("{config:?}").contains("hush"));
+    assert!(config.explain().contains("# root_key_file = the variable CANOPIC_ROOT_KEY"), "{}", config.explain());
 }
 
 #[test]

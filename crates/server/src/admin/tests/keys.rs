@@ -1,0 +1,82 @@
+use admin_api::{ExportedKeyring, Keyring, KeyringVersion, KmsKey, KmsKeyList, KmsKeyState};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use envelope::RootKey;
+
+use super::*;
+
+#[tokio::test]
+async fn a_kms_key_lives_through_all_its_states() {
+    let (api, root) = api().await;
+    let key: KmsKey = ok(&api, &root, "create-kms-key", r#"{"id":"backups"}"#).await;
+    assert_eq!((key.id.as_str(), key.state, key.versions), ("backups", KmsKeyState::Enabled, 1));
+    assert_eq!(post(&api, &root, "create-kms-key", r#"{"id":"backups"}"#).await.0, StatusCode::CONFLICT);
+    let key: KmsKey = ok(&api, &root, "rotate-kms-key", r#"{"id":"backups"}"#).await;
+    assert_eq!(key.versions, 2);
+    let key: KmsKey = ok(&api, &root, "disable-kms-key", r#"{"id":"backups"}"#).await;
+    assert_eq!(key.state, KmsKeyState::Disabled);
+    assert_eq!(post(&api, &root, "rotate-kms-key", r#"{"id":"backups"}"#).await.0, StatusCode::CONFLICT);
+
+    let pending: KmsKey =
+        ok(&api, &root, "schedule-kms-key-deletion", r#"{"id":"alias/backups","waiting_days":7}"#).await;
+    let waiting = pending.deletion_ms.unwrap() - clock_now();
+    assert!((6 * 86_400_000..=7 * 86_400_000).contains(&waiting), "{waiting}");
+    assert_eq!(post(&api, &root, "disable-kms-key", r#"{"id":"backups"}"#).await.0, StatusCode::CONFLICT);
+    let key: KmsKey = ok(&api, &root, "enable-kms-key", r#"{"id":"backups"}"#).await;
+    assert_eq!((key.state, key.deletion_ms), (KmsKeyState::Enabled, None));
+
+    let described: KmsKey = ok(&api, &root, "describe-kms-key", r#"{"id":"backups"}"#).await;
+    let list: KmsKeyList = ok(&api, &root, "list-kms-keys", "{}").await;
+    assert_eq!((described, list.kms_keys), (key.clone(), vec![key]));
+}
+
+fn clock_now() -> u64 {
+    crate::clock::now().as_millis()
+}
+
+#[tokio::test]
+async fn bad_calls_on_kms_keys_are_refused() {
+    let (api, root) = api().await;
+    ok::<KmsKey>(&api, &root, "create-kms-key", r#"{"id":"a"}"#).await;
+    for (call, body, status) in [
+        ("create-kms-key", r#"{"id":""}"#, StatusCode::BAD_REQUEST),
+        ("create-kms-key", r#"{"id":"a b"}"#, StatusCode::BAD_REQUEST),
+        ("create-kms-key", r#"{"id":"b","state":"enabled"}"#, StatusCode::BAD_REQUEST),
+        ("describe-kms-key", r#"{"id":"b"}"#, StatusCode::NOT_FOUND),
+        ("enable-kms-key", r#"{"id":"b"}"#, StatusCode::NOT_FOUND),
+        ("schedule-kms-key-deletion", r#"{"id":"a","waiting_days":6}"#, StatusCode::BAD_REQUEST),
+        ("schedule-kms-key-deletion", r#"{"id":"a","waiting_days":31}"#, StatusCode::BAD_REQUEST),
+        ("schedule-kms-key-deletion", r#"{"id":"a","waiting_days":-7}"#, StatusCode::BAD_REQUEST),
+        ("reseal-keyring", r#"{"root_key":"hush"}"#, StatusCode::BAD_REQUEST),
+        ("export-keyring", r#"{"root_key":"hush"}"#, StatusCode::BAD_REQUEST),
+    ] {
+        let (told, text) = post(&api, &root, call, body).await;
+        assert!(told == status && !text.contains("hush"), "{call} {body}: {told} {text}");
+    }
+    let list: KmsKeyList = ok(&api, &root, "list-kms-keys", "{}").await;
+    assert_eq!(list.kms_keys.len(), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_keyring_says_which_version_is_current() {
+    let (api, root) = api().await;
+    let before: Keyring = ok(&api, &root, "keyring-status", "{}").await;
+    let rotated: KeyringVersion = ok(&api, &root, "rotate-keyring", "{}").await;
+    let after: Keyring = ok(&api, &root, "keyring-status", "{}").await;
+    assert_eq!((before.versions.len(), after.versions.len()), (1, 2));
+    assert_eq!((&after.versions[0], after.versions[1].is_current), (&rotated, false));
+    assert_eq!(after.versions[1].id, before.versions[0].id);
+}
+
+#[tokio::test]
+async fn an_exported_keyring_opens_under_the_root_key_of_the_call_and_no_answer_holds_a_bare_key() {
+    let (api, root) = api().await;
+    let root_key = RootKey::generate();
+    let text = root_key.to_file_text();
+    let call = serde_json::json!({ "root_key": text.trim_end() }).to_string();
+    let exported: ExportedKeyring = ok(&api, &root, "export-keyring", &call).await;
+    let copy = LocalKeyring::open(&root_key, &STANDARD.decode(exported.sealed).unwrap()).ok().unwrap();
+    assert!(copy.same_as(&api.keys.keyring));
+    let resealed: Keyring = ok(&api, &root, "reseal-keyring", &call).await;
+    assert_eq!(resealed.root_key_id, root_key.id().to_string());
+}
