@@ -13,10 +13,14 @@ const OWNED: &[(&[&str], &[&str], &str)] = &[
     (&["axum", "tower-http", "actix-web", "warp"], &[], "the HTTP server is hyper, in s3 and server"),
     (
         &["hyper", "hyper-util"],
-        &["s3", "server", "admin-api", "client", "bench", "cli"],
-        "HTTP servers are s3 and server; admin-api, client, bench and cli are clients",
+        &["s3", "server", "admin-api", "client", "bench", "cli", "kms-vault"],
+        "HTTP servers are s3 and server; admin-api, client, bench, cli and kms-vault are clients",
     ),
-    (&["rcgen", "tokio-rustls"], &["server", "admin-api", "client", "cli"], "TLS ends in server; clients begin it"),
+    (
+        &["rcgen", "tokio-rustls"],
+        &["server", "admin-api", "client", "cli", "kms-vault"],
+        "TLS ends in server; clients begin it",
+    ),
     (&["redb", "fjall", "rocksdb", "rusqlite", "sled", "heed"], &["storage-embedded"], "engines belong to a backend"),
     (&["anyhow"], &["cli"], "libraries name their errors"),
 ];

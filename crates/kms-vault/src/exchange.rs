@@ -1,0 +1,130 @@
+//! One HTTP request and its whole answer, over connections that are kept for the next.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use zeroize::Zeroizing;
+
+use crate::VaultAddress;
+
+/// Bytes of the longest answer: a list of some ten thousand keys.
+const ANSWER_LEN_MAX: usize = 1024 * 1024;
+/// Connections that are kept while nobody needs them.
+const IDLE_MAX: usize = 16;
+
+/// The way to one server.
+pub(crate) struct Exchange {
+    address: VaultAddress,
+    connector: TlsConnector,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+/// What the server said.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// The server has not seen the request.
+    Unreached(String),
+    /// It may have seen the request.
+    Lost(String),
+}
+
+impl Exchange {
+    pub(crate) fn new(address: VaultAddress, tls: Arc<ClientConfig>) -> Self {
+        Self { address, connector: TlsConnector::from(tls), idle: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) const fn address(&self) -> &VaultAddress {
+        &self.address
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
+        let mut request = request;
+        // A kept connection may have been closed meanwhile; then hyper gives the request back.
+        while let Some(mut sender) = self.take_idle() {
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            match sender.try_send_request(request).await {
+                Ok(response) => return self.finish(sender, response).await,
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(Unanswered::Lost(error.into_error().to_string())),
+                },
+            }
+        }
+        let mut sender = self.connect().await.map_err(Unanswered::Unreached)?;
+        match sender.try_send_request(request).await {
+            Ok(response) => self.finish(sender, response).await,
+            Err(mut error) => {
+                let unsent = error.take_message().is_some();
+                let text = error.into_error().to_string();
+                Err(if unsent { Unanswered::Unreached(text) } else { Unanswered::Lost(text) })
+            }
+        }
+    }
+
+    async fn finish(
+        &self,
+        sender: SendRequest<Full<Bytes>>,
+        response: http::Response<hyper::body::Incoming>,
+    ) -> Result<Answer, Unanswered> {
+        let status = response.status();
+        let body = read_whole(response.into_body()).await.map_err(Unanswered::Lost)?;
+        let mut idle = self.idle.lock().expect("nothing panics while it is held");
+        if idle.len() < IDLE_MAX && !sender.is_closed() {
+            idle.push(sender);
+        }
+        Ok(Answer { status, body })
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        self.idle.lock().expect("nothing panics while it is held").pop()
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+        let (host, port) = (self.address.host(), self.address.port());
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| format!("cannot connect: {error}"))?;
+        // Requests are small and answers are waited for.
+        let _ = stream.set_nodelay(true);
+        let stream = self.connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        // It ends when its sender is dropped or the server closes.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+/// Reads a body into memory that is wiped, without leaving copies of what outgrew its buffer.
+async fn read_whole(mut body: hyper::body::Incoming) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > ANSWER_LEN_MAX {
+            return Err("the answer is too long".to_owned());
+        }
+        if whole.len() + data.len() > whole.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity((whole.len() + data.len()) * 2));
+            larger.extend_from_slice(&whole);
+            whole = larger;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole)
+}
