@@ -11,6 +11,8 @@ from harness.content import SIZES, content
 from harness.server import BINARY, KeyPair, Server
 from harness.signing import Signer
 
+pytest_plugins = ["matrix.counting"]
+
 _names = itertools.count()
 
 

@@ -1,0 +1,151 @@
+"""Copies: every pair of modes, to another name and to itself, from one piece and from parts."""
+
+from matrix.key_faults import MALFORMED, changed, for_source
+from matrix.model import (
+    NEEDS_KEY,
+    NO_KEY,
+    NOT_APPLICABLE,
+    PRECONDITION,
+    WRONG_KEY,
+    Refusal,
+    is_answered,
+    is_refused,
+)
+from matrix.modes import KEY_A
+from matrix.refusals import STRANGER
+from matrix.runner import Group
+from matrix.sizes import FEW, SLOW_SIZES
+from matrix.world import META, body_of, get, gone, holds, md5, put
+
+POINTLESS = Refusal(400, "InvalidRequest")
+REPLACED = {"x-amz-metadata-directive": "REPLACE", "x-amz-meta-plan": "another", "content-type": "text/y-matrix"}
+
+
+def groups(world, slow):
+    for source in world.modes:
+        for target in world.modes:
+            for size in FEW + (SLOW_SIZES if slow else []):
+                yield pair(world, source, target, size)
+        yield bad_sources(world, source)
+
+
+def pair(world, source, target, size):
+    name = f"copy/{source.name}/{target.name}/{size}"
+    body = body_of(size, name)
+    group = Group(name, lambda wire: put(wire, world, source, name, body))
+    group.add("other-name", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, {}))
+    group.add("replaced", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, REPLACED))
+    # What the bucket does by itself can only be asked for inside it.
+    if target.write or target.bucket == source.bucket:
+        group.add("itself", lambda wire, made: to_itself(wire, world, source, target, name, body, {}))
+        group.add("itself-replaced", lambda wire, made: to_itself(wire, world, source, target, name, body, REPLACED))
+    return group
+
+
+def copy(wire, source, where, target, to, headers=None):
+    """A copy with what both modes need."""
+    return wire("PUT", to, b"", {"x-amz-copy-source": where, **source.source, **target.write, **(headers or {})})
+
+
+def is_copied(answer, target):
+    """The whole answer; returns the tag in it."""
+    is_answered(answer, 200, target.written)
+    assert answer.xml().tag == "CopyObjectResult", answer.body
+    assert answer.xml().findtext("LastModified"), answer.body
+    return answer.xml().findtext("ETag")
+
+
+def to_another_name(wire, world, source, target, name, body, made, directive):
+    where, source_tag = made
+    to = world.target(target, f"{name}/to")
+    etag = is_copied(copy(wire, source, where, target, to, directive), target)
+    assert target.etag_says(etag, md5(body)), etag
+    assert not target.opaque or etag != source_tag, "an opaque tag was copied to another object"
+    has_metadata(holds(wire, to, target, body, etag), directive)
+    holds(wire, where, source, body, source_tag)
+
+
+def has_metadata(answer, directive):
+    wanted = {header: value for header, value in directive.items() if "directive" not in header} or META
+    found = {header: answer.headers[header] for header in wanted}
+    assert found == wanted, found
+
+
+def to_itself(wire, world, source, target, name, body, directive):
+    """Rekeying. Without a header that chooses a mode, and with its metadata as they are, there is nothing to do."""
+    where, old_tag = put(wire, world, source, f"{name}/itself", body)
+    answer = copy(wire, source, where, target, where, directive)
+    if not target.write and not directive:
+        is_refused(answer, POINTLESS)
+        holds(wire, where, source, body, old_tag)
+        return
+    etag = is_copied(answer, target)
+    entered_sse_c = target.customer and not source.customer
+    assert etag.strip('"')[:32] != md5(body) or not target.opaque, etag
+    assert not entered_sse_c or etag != old_tag, "the tag of another mode survived"
+    has_metadata(holds(wire, where, target, body, etag), directive)
+    if source.headers != target.headers:
+        assert get(wire, where, source).status in (400, 403), "the old key still opens it"
+
+
+def bad_sources(world, source):
+    """Sources that must not open, and conditions on them; nothing is stored."""
+    name = f"copy/{source.name}/refused"
+    body = body_of(FEW[-1], name)
+    group = Group(name, lambda wire: put(wire, world, source, name, body))
+    trio = for_source(source.headers or KEY_A.headers)
+    faults = {}
+    for fault, (changes, refusal) in MALFORMED.items():
+        faults[f"malformed-{fault}"] = (changed(trio, for_source(changes)), refusal)
+    if source.customer:
+        faults["no-key"] = ({}, NEEDS_KEY)
+        faults["key-of-the-target-only"] = ({**source.headers}, NEEDS_KEY)
+        faults["wrong-key"] = (STRANGER.source, WRONG_KEY)
+    else:
+        faults["key-not-applicable"] = (STRANGER.source, NOT_APPLICABLE)
+    for target in world.modes:
+        for fault, (headers, refusal) in faults.items():
+            if fault == "key-of-the-target-only" and target.write and not target.customer:
+                continue  # Two modes at once: writes have these cases.
+            group.add(f"{target.name}/{fault}", refused(world, target, f"{name}/{target.name}", headers, refusal))
+        for condition, (headers, refusal) in conditions().items():
+            case = conditional(world, source, target, f"{name}/{target.name}/met", headers, refusal)
+            group.add(f"{target.name}/{condition}", case)
+    return group
+
+
+def refused(world, target, name, headers, refusal):
+    def case(wire, made):
+        to = world.target(target, name)
+        sent = {"x-amz-copy-source": made[0], **target.write, **headers}
+        is_refused(wire("PUT", to, b"", sent), refusal)
+        gone(wire, to, target)
+
+    return case
+
+
+def conditions():
+    other = '"0123456789abcdef0123456789abcdef"'
+    return {
+        "if-match": ({"x-amz-copy-source-if-match": "ETAG"}, None),
+        "if-match-other": ({"x-amz-copy-source-if-match": other}, PRECONDITION),
+        "if-none-match": ({"x-amz-copy-source-if-none-match": "ETAG"}, PRECONDITION),
+        "if-none-match-other": ({"x-amz-copy-source-if-none-match": other}, None),
+        "target-if-match": ({"if-match": other}, NO_KEY),
+        "target-if-none-match": ({"if-none-match": "*"}, None),
+    }
+
+
+def conditional(world, source, target, name, headers, refusal):
+    def case(wire, made):
+        where, etag = made
+        to = world.target(target, name)
+        wire("DELETE", to)
+        answer = copy(wire, source, where, target, to, {h: v.replace("ETAG", etag) for h, v in headers.items()})
+        if refusal:
+            is_refused(answer, refusal)
+            gone(wire, to, target)
+        else:
+            is_copied(answer, target)
+
+    return case

@@ -1,0 +1,74 @@
+"""Multipart uploads as the cases use them: each step checks its whole answer."""
+
+import hashlib
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from matrix.model import is_answered
+from matrix.world import META
+
+
+@dataclass
+class Upload:
+    """An upload in progress."""
+
+    world: object
+    mode: object
+    target: str
+    id: str
+    parts: dict = field(default_factory=dict)
+
+    def at(self, query=""):
+        """The path of the upload, or of one of its parts."""
+        return f"{self.target}?{query}uploadId={quote(self.id)}"
+
+
+def begin(wire, world, mode, name, headers=None):
+    """Begins an upload in a mode."""
+    target = world.target(mode, name)
+    answer = wire("POST", f"{target}?uploads", b"", {**META, **mode.write, **(headers or {})})
+    is_answered(answer, 200, mode.written)
+    result = answer.xml()
+    assert result.tag == "InitiateMultipartUploadResult" and result.findtext("UploadId"), answer.body
+    return Upload(world, mode, target, result.findtext("UploadId"))
+
+
+def put_part(wire, upload, number, body, headers=None):
+    """Sends a part and returns the answer."""
+    answer = wire("PUT", upload.at(f"partNumber={number}&"), body, {**upload.mode.headers, **(headers or {})})
+    is_answered(answer, 200, upload.mode.part)
+    etag = answer.headers["etag"]
+    has_part_tag(upload.mode, etag, body)
+    upload.parts[number] = etag
+    return answer
+
+
+def has_part_tag(mode, etag, body):
+    """The tag of a part is the MD5 of its bytes, or says nothing of them."""
+    by_content = etag.strip('"')[:32] == hashlib.md5(body).hexdigest()
+    assert by_content != mode.opaque, etag
+
+
+def list_of(parts, checksums=None):
+    """The document of a completion."""
+    entries = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{(checksums or {}).get(number, '')}</Part>"
+        for number, etag in sorted(parts.items())
+    )
+    return f"<CompleteMultipartUpload>{entries}</CompleteMultipartUpload>".encode()
+
+
+def complete(wire, upload, headers=None, checksums=None):
+    """Completes it and returns the answer; its tag is the MD5 over the parts' tags in every mode."""
+    answer = wire("POST", upload.at(), list_of(upload.parts, checksums), headers or {})
+    is_answered(answer, 200, upload.mode.completed)
+    result = answer.xml()
+    assert result.tag == "CompleteMultipartUploadResult", answer.body
+    assert result.findtext("ETag") == combined_tag(upload.parts), (result.findtext("ETag"), upload.parts)
+    return answer
+
+
+def combined_tag(parts):
+    """MD5 over the digests in the tags of the parts, then how many there are."""
+    digests = b"".join(bytes.fromhex(etag.strip('"')[:32]) for _, etag in sorted(parts.items()))
+    return f'"{hashlib.md5(digests).hexdigest()}-{len(parts)}"'

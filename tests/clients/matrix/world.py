@@ -1,0 +1,83 @@
+"""Where the cases take place: the server, its buckets, and objects to begin with."""
+
+import base64
+import functools
+import hashlib
+from urllib.parse import quote
+
+from harness.content import content
+from matrix import modes
+from matrix.model import is_answered
+
+KIB, MIB = 1024, 1024 * 1024
+CHUNK = 64 * KIB
+# A sealed body of up to 16 KiB stands in its record; sealing one chunk adds 16 bytes.
+INLINE = 16 * KIB - 16
+PART = 5 * MIB
+
+META = {"content-type": "text/x-matrix", "x-amz-meta-plan": "secret plans", "cache-control": "max-age=60"}
+
+
+@functools.lru_cache(maxsize=64)
+def body_of(size, seed=0):
+    """The same bytes for the same size and seed."""
+    return content(size, seed)
+
+
+def md5(body):
+    return hashlib.md5(body).hexdigest()
+
+
+def b64(raw):
+    return base64.b64encode(raw).decode()
+
+
+class World:
+    """The buckets that the modes need, on one server, as one user."""
+
+    def __init__(self, server, credentials, name):
+        self.server = server
+        self.credentials = credentials
+        self.name = name
+        self.modes = list(modes.MODES)
+
+    def bucket(self, mode):
+        """The bucket in which a mode works."""
+        return f"{self.name}-{mode.bucket}"
+
+    def target(self, mode, name):
+        """The path of an object in the bucket of a mode."""
+        return f"/{self.bucket(mode)}/{quote(name)}"
+
+    def prepare(self, wire):
+        """Makes the buckets."""
+        for name in sorted({self.bucket(mode) for mode in self.modes}):
+            assert wire("PUT", f"/{name}").status == 200, name
+
+
+def put(wire, world, mode, name, body, headers=None):
+    """Puts an object in a mode, checks the whole answer, and returns its target and its tag."""
+    target = world.target(mode, name)
+    answer = wire("PUT", target, body, {**META, **mode.write, **(headers or {})})
+    is_answered(answer, 200, mode.written)
+    assert answer.body == b"" and mode.etag_says(answer.headers["etag"], md5(body)), answer.headers["etag"]
+    return target, answer.headers["etag"]
+
+
+def get(wire, target, mode, headers=None, method="GET"):
+    """Reads with what the mode needs."""
+    return wire(method, target, b"", {**mode.headers, **(headers or {})})
+
+
+def holds(wire, target, mode, body, etag=None):
+    """The object is there, in this mode, with these bytes."""
+    answer = get(wire, target, mode)
+    is_answered(answer, 200, mode.read, {"etag": etag} if etag else {})
+    assert answer.body == body, f"{len(answer.body)} other bytes instead of {len(body)}"
+    return answer
+
+
+def gone(wire, target, mode):
+    """There is no object."""
+    answer = get(wire, target, mode)
+    assert (answer.status, answer.code) == (404, "NoSuchKey"), (answer.status, answer.body[:300])

@@ -1,0 +1,38 @@
+"""Every mode on every operation at every boundary; see the package `matrix`. `MATRIX_CASE=NAME` runs one case."""
+
+import os
+
+import pytest
+
+from matrix import checksums, copies, multipart, part_copies, presigned, reads, refusals, writes
+from matrix.runner import run
+from matrix.wire import Wire
+from matrix.world import World
+
+# The family, and how many cases it has at least: so that nobody empties it without a word.
+FAMILIES = {
+    "reads": (reads, 4000),
+    "refusals": (refusals, 1000),
+    "writes": (writes, 500),
+    "copies": (copies, 500),
+    "multipart": (multipart, 500),
+    "part-copies": (part_copies, 500),
+    "presigned": (presigned, 500),
+    "checksums": (checksums, 500),
+}
+
+
+@pytest.fixture(scope="session")
+def world(server, user):
+    world = World(server, user, f"matrix{os.getpid()}")
+    world.prepare(Wire(server, user))
+    return world
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_matrix_of(world, server, user, record_property, pytestconfig, family):
+    module, at_least = FAMILIES[family]
+    groups = list(module.groups(world, pytestconfig.getoption("--slow")))
+    # Told before they run, so that a failure is counted too.
+    record_property("matrix_cases", sum(len(group.cases) for group in groups))
+    run(groups, server, user, at_least)
