@@ -19,6 +19,9 @@
 //!
 //! Deliberately absent: sockets and TLS (the server's), and every decision about who may do what (`operations`).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 mod auth;
 mod aws_chunked;
 mod body;
