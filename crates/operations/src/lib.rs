@@ -49,6 +49,7 @@ mod update_object_encryption;
 mod upload_part;
 mod uploads;
 mod users;
+mod verify_at_rest;
 mod walk;
 
 pub use assemble::{Operations, Ports};
@@ -90,3 +91,6 @@ pub use upload_part::{
 };
 pub use uploads::{AbortError, UploadFacts, Uploads};
 pub use users::{AccessKeyInfo, AccessKeyKind, IssuedAccessKey, IssuedToken, RevokeError, UserInfo, Users, UsersError};
+pub use verify_at_rest::{
+    AtRest, Extent, Finding, Giveaway, ObjectVerdict, Problem, Proof, Selection, Throttle, VerifySink, VerifySummary,
+};
