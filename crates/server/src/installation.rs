@@ -134,7 +134,11 @@ fn read_keyring(data_dir: &DataDir, source: &RootKeySource) -> Result<(LocalKeyr
     Ok((open_keyring(data_dir, source, &root_key, &sealed)?, root_key))
 }
 
-fn missing(data_dir: &DataDir, source: &RootKeySource, sealed: Option<&Zeroizing<Vec<u8>>>) -> InstallationError {
+pub(crate) fn missing(
+    data_dir: &DataDir,
+    source: &RootKeySource,
+    sealed: Option<&Zeroizing<Vec<u8>>>,
+) -> InstallationError {
     InstallationError::RootKeyMissing {
         data_dir: data_dir.path().to_owned(),
         origin: source.to_string(),
