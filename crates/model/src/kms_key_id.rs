@@ -23,8 +23,10 @@ impl KmsKeyId {
     /// Takes a key id, an alias (`alias/…`) or the ARN of either (`arn:aws:kms:REGION:ACCOUNT:key/…`,
     /// `arn:aws:kms:REGION:ACCOUNT:alias/…`, MinIO's `arn:aws:kms:…`), and keeps what names the key.
     ///
+    /// What is kept is an id too, and names the same key: records are read back through here.
+    ///
     /// # Errors
-    /// [`InvalidKmsKeyId`] when it is empty, too long or has other characters.
+    /// [`InvalidKmsKeyId`] when it is empty, too long or has other characters, or says twice where the key is.
     pub fn parse(text: &str) -> Result<Self, InvalidKmsKeyId> {
         let resource = match text.strip_prefix("arn:aws:kms:") {
             None => text,
@@ -33,7 +35,8 @@ impl KmsKeyId {
         };
         let id = resource.strip_prefix("key/").or_else(|| resource.strip_prefix("alias/")).unwrap_or(resource);
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.:@=+-".contains(&byte);
-        if id.is_empty() || id.len() > Self::LEN_MAX || !id.bytes().all(allowed) {
+        let is_located = ["key/", "alias/", "arn:aws:kms:"].iter().any(|prefix| id.starts_with(prefix));
+        if id.is_empty() || id.len() > Self::LEN_MAX || !id.bytes().all(allowed) || is_located {
             return Err(InvalidKmsKeyId);
         }
         Ok(Self(id.to_owned()))
@@ -69,6 +72,18 @@ mod tests {
     #[test]
     fn what_names_no_key_is_refused() {
         for text in ["", "alias/", "arn:aws:kms:us-east-1:1:key/", "a b", "a\n", "ä", "a?b", &"x".repeat(257)] {
+            assert_eq!(KmsKeyId::parse(text), Err(InvalidKmsKeyId), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_names_the_same_key_when_it_is_read_again() {
+        for text in ["aws/s3", "a/key/b", "arn:aws:kms:::alias/a/alias/b", "key/a", "arn:aws:kms::b", "arn:aws:kms:a/b"]
+        {
+            let id = KmsKeyId::parse(text).unwrap();
+            assert_eq!(KmsKeyId::parse(id.as_str()), Ok(id), "{text}");
+        }
+        for text in ["key/key/a", "alias/key/a", "arn:aws:kms:::key/alias/a", "key/arn:aws:kms:::a"] {
             assert_eq!(KmsKeyId::parse(text), Err(InvalidKmsKeyId), "{text}");
         }
     }
