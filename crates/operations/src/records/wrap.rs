@@ -37,7 +37,7 @@ pub(super) fn decode_wrap(decoder: &mut Decoder<'_>, layout: u8) -> Result<Store
     let kms = match (wrapped.holder(), layout) {
         (KeyHolder::Customer | KeyHolder::Keyring(_), LAYOUT) => None,
         (KeyHolder::Kms(_), KMS_LAYOUT) => Some(KmsEnvelope {
-            kms_key: KmsKeyId::parse(decoder.text()?).map_err(|_| Malformed)?,
+            kms_key: stored_kms_key(decoder.text()?)?,
             context: ContextDigest::from_bytes(decoder.array()?),
             bucket_key: match decoder.u8()? {
                 0 => false,
@@ -49,4 +49,9 @@ pub(super) fn decode_wrap(decoder: &mut Decoder<'_>, layout: u8) -> Result<Store
         _ => return Err(Malformed.into()),
     };
     Ok(StoredWrap { wrapped, kms })
+}
+
+/// A stored id is spelled as it was kept: what a client may write before it is no part of it.
+fn stored_kms_key(text: &str) -> Result<KmsKeyId, Malformed> {
+    KmsKeyId::parse(text).ok().filter(|id| id.as_str() == text).ok_or(Malformed)
 }
