@@ -4,7 +4,18 @@ import os
 
 import pytest
 
-from matrix import checksums, copies, multipart, part_copies, presigned, reads, refusals, writes
+from matrix import (
+    checksums,
+    copies,
+    forms,
+    multipart,
+    part_copies,
+    presigned,
+    reads,
+    refusals,
+    rekeying,
+    writes,
+)
 from matrix.runner import run
 from matrix.wire import Wire
 from matrix.world import World
@@ -19,6 +30,8 @@ FAMILIES = {
     "part-copies": (part_copies, 500),
     "presigned": (presigned, 500),
     "checksums": (checksums, 500),
+    "forms": (forms, 500),
+    "rekeying": (rekeying, 100),
 }
 
 

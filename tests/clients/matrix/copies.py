@@ -1,4 +1,4 @@
-"""Copies: every pair of modes, to another name and to itself, from one piece and from parts."""
+"""Copies to another name: every pair of modes, and sources that must not open. `rekeying` has copies to itself."""
 
 from matrix.key_faults import MALFORMED, changed, for_source
 from matrix.model import (
@@ -7,24 +7,22 @@ from matrix.model import (
     NOT_APPLICABLE,
     PRECONDITION,
     WRONG_KEY,
-    Refusal,
     is_answered,
     is_refused,
 )
 from matrix.modes import KEY_A
 from matrix.refusals import STRANGER
 from matrix.runner import Group
-from matrix.sizes import FEW, SLOW_SIZES
-from matrix.world import META, body_of, get, gone, holds, md5, put
+from matrix.sizes import FEW, sizes
+from matrix.world import META, body_of, gone, holds, md5, put
 
-POINTLESS = Refusal(400, "InvalidRequest")
 REPLACED = {"x-amz-metadata-directive": "REPLACE", "x-amz-meta-plan": "another", "content-type": "text/y-matrix"}
 
 
 def groups(world, slow):
     for source in world.modes:
         for target in world.modes:
-            for size in FEW + (SLOW_SIZES if slow else []):
+            for size in sizes(slow) if slow else FEW:
                 yield pair(world, source, target, size)
         yield bad_sources(world, source)
 
@@ -35,10 +33,6 @@ def pair(world, source, target, size):
     group = Group(name, lambda wire: put(wire, world, source, name, body))
     group.add("other-name", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, {}))
     group.add("replaced", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, REPLACED))
-    # What the bucket does by itself can only be asked for inside it.
-    if target.write or target.bucket == source.bucket:
-        group.add("itself", lambda wire, made: to_itself(wire, world, source, target, name, body, {}))
-        group.add("itself-replaced", lambda wire, made: to_itself(wire, world, source, target, name, body, REPLACED))
     return group
 
 
@@ -69,23 +63,6 @@ def has_metadata(answer, directive):
     wanted = {header: value for header, value in directive.items() if "directive" not in header} or META
     found = {header: answer.headers[header] for header in wanted}
     assert found == wanted, found
-
-
-def to_itself(wire, world, source, target, name, body, directive):
-    """Rekeying. Without a header that chooses a mode, and with its metadata as they are, there is nothing to do."""
-    where, old_tag = put(wire, world, source, f"{name}/itself", body)
-    answer = copy(wire, source, where, target, where, directive)
-    if not target.write and not directive:
-        is_refused(answer, POINTLESS)
-        holds(wire, where, source, body, old_tag)
-        return
-    etag = is_copied(answer, target)
-    entered_sse_c = target.customer and not source.customer
-    assert etag.strip('"')[:32] != md5(body) or not target.opaque, etag
-    assert not entered_sse_c or etag != old_tag, "the tag of another mode survived"
-    has_metadata(holds(wire, where, target, body, etag), directive)
-    if source.headers != target.headers:
-        assert get(wire, where, source).status in (400, 403), "the old key still opens it"
 
 
 def bad_sources(world, source):

@@ -23,9 +23,9 @@ class Upload:
         return f"{self.target}?{query}uploadId={quote(self.id)}"
 
 
-def begin(wire, world, mode, name, headers=None):
-    """Begins an upload in a mode."""
-    target = world.target(mode, name)
+def begin(wire, world, mode, name, headers=None, target=None):
+    """Begins an upload in a mode, in its own bucket or at `target`."""
+    target = target or world.target(mode, name)
     answer = wire("POST", f"{target}?uploads", b"", {**META, **mode.write, **(headers or {})})
     is_answered(answer, 200, mode.written)
     result = answer.xml()

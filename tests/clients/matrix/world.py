@@ -55,9 +55,9 @@ class World:
             assert wire("PUT", f"/{name}").status == 200, name
 
 
-def put(wire, world, mode, name, body, headers=None):
+def put(wire, world, mode, name, body, headers=None, bucket=None):
     """Puts an object in a mode, checks the whole answer, and returns its target and its tag."""
-    target = world.target(mode, name)
+    target = f"/{bucket or world.bucket(mode)}/{quote(name)}"
     answer = wire("PUT", target, body, {**META, **mode.write, **(headers or {})})
     is_answered(answer, 200, mode.written)
     assert answer.body == b"" and mode.etag_says(answer.headers["etag"], md5(body)), answer.headers["etag"]
