@@ -19,15 +19,24 @@ pub fn customer_key_headers(data: &[u8]) -> bool {
     for line in data.split(|byte| *byte == b'\n').take(16) {
         let Some((name, value)) = line.split_first() else { continue };
         if let Ok(value) = HeaderValue::from_bytes(value) {
-            headers.append(ENCRYPTION_HEADERS[usize::from(*name) % ENCRYPTION_HEADERS.len()].clone(), value);
+            let name = usize::from(name.wrapping_sub(b'0')) % ENCRYPTION_HEADERS.len();
+            headers.append(ENCRYPTION_HEADERS[name].clone(), value);
         }
     }
-    let secrets: Vec<HeaderValue> =
-        [&TARGET_KEY, &SOURCE_KEY].into_iter().filter_map(|name| headers.get(name)).cloned().collect();
+    let secrets: Vec<String> = [&TARGET_KEY, &SOURCE_KEY]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        // A header that is no secret may have the same text, and may be repeated.
+        .filter(|secret| headers.values().filter(|value| contains(value, secret)).count() == 1)
+        .map(str::to_owned)
+        .collect();
     let uri = Uri::from_static("/bucket/object");
     let connection = |secure| Connection { secure, tls: None, peer: ([192, 0, 2, 1], 5000).into() };
     let refused = hygiene::check_customer_keys(&headers, &uri, &connection(false)).is_err();
-    assert!(refused || secrets.is_empty(), "a key was read over plain HTTP");
+    assert!(
+        refused || !headers.contains_key(&TARGET_KEY) && !headers.contains_key(&SOURCE_KEY),
+        "read over plain HTTP"
+    );
     if hygiene::check(&headers).is_err() {
         return false;
     }
@@ -41,11 +50,15 @@ pub fn customer_key_headers(data: &[u8]) -> bool {
         assert!(answer.is_err() || !left.contains_key(*name), "a customer key stays in the headers");
         let Err(refusal) = answer else { continue };
         let told = format!("{refusal:?}");
-        for secret in secrets.iter().filter_map(|secret| secret.to_str().ok()).filter(|secret| secret.len() == 44) {
+        for secret in secrets.iter().filter(|secret| secret.len() > 20) {
             assert!(!told.contains(secret), "a refusal repeats the key");
         }
     }
     answers.iter().any(|(_, answer, _)| answer.is_ok())
+}
+
+fn contains(value: &HeaderValue, text: &str) -> bool {
+    value.to_str().is_ok_and(|value| value.contains(text))
 }
 
 /// A body in the framing `aws-chunked`; the first byte says in pieces of what length it comes. Whether it is whole.
@@ -107,7 +120,8 @@ pub fn request_target(data: &[u8]) -> bool {
         let separator = if uri.query().is_some() { '&' } else { '?' };
         Uri::try_from(format!("{uri}{separator}{more}")).ok()
     };
-    if method != Method::GET && method != Method::HEAD
+    if method != Method::GET
+        && method != Method::HEAD
         && let Some(uri) = with("nobody-knows-this=1")
     {
         assert!(query::check(&method, named, &uri).is_err(), "a write ignores a parameter");
