@@ -52,7 +52,11 @@ pub struct BenchArgs {
     #[arg(long, default_value = "64KiB")]
     pub range_size: ByteSize,
 
-    /// Size of each part of `multipart`
+    /// Write the objects that are read in parts, too
+    #[arg(long)]
+    pub in_parts: bool,
+
+    /// Size of each part of `multipart` and `--in-parts`
     #[arg(long, default_value = "8MiB")]
     pub part_size: ByteSize,
 

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub size: u64,
     /// Bytes of a range, at most `size`.
     pub range_size: u64,
+    /// Whether the objects that are read are written in parts.
+    pub in_parts: bool,
     /// Bytes of a part, at least 1.
     pub part_size: u64,
     /// Keys of a page.
@@ -67,6 +69,7 @@ impl Plan {
             prefix: run_prefix()?,
             size,
             range_size: args.range_size.bytes().min(size),
+            in_parts: args.in_parts,
             part_size: args.part_size.bytes(),
             page_size: args.page_size,
             concurrency: args.concurrency as usize,
@@ -89,13 +92,14 @@ impl Plan {
 
     fn check(&self) -> Result<(), BenchError> {
         let parts = self.size.div_ceil(self.part_size.max(1));
+        let is_in_parts = self.in_parts || self.operation == Operation::Multipart;
         let hour = Duration::from_secs(3600);
         let broken = [
             (self.size > MAX_SIZE, "--size: at most 5GiB"),
             (self.operation == Operation::Range && self.range_size == 0, "--range-size and --size: at least 1 byte"),
             (self.part_size == 0 || self.part_size > MAX_SIZE, "--part-size: 1 byte to 5GiB"),
-            (self.operation == Operation::Multipart && parts > 10_000, "--part-size: more than 10,000 parts"),
-            (self.operation == Operation::Multipart && parts == 0, "--size: a multipart upload has at least 1 byte"),
+            (is_in_parts && parts > 10_000, "--part-size: more than 10,000 parts"),
+            (is_in_parts && parts == 0, "--size: a multipart upload has at least 1 byte"),
             (self.duration.is_zero() || self.duration > hour, "--duration: more than 0, at most 60m"),
             (self.warmup > Duration::from_secs(600), "--warmup: at most 10m"),
             (self.timeout.is_zero() || self.timeout > hour, "--timeout: more than 0, at most 60m"),
@@ -189,6 +193,7 @@ mod tests {
             "multipart --part-size 0",
             "multipart --size 1GiB --part-size 4k",
             "multipart --size 0",
+            "range --in-parts --size 1GiB --part-size 4k",
             "put --duration 61m",
             "put --duration 0",
             "put --warmup 11m",

@@ -141,7 +141,8 @@ impl Session {
 
     async fn write_all(&mut self, folder: &str, count: u64) -> Result<(), BenchError> {
         let limits = Limits { max_errors: 1, ..everything(count) };
-        let phase = Arc::new(Phase::new(Step::Put, folder, count, limits));
+        let step = if self.plan.in_parts { Step::Multipart } else { Step::Put };
+        let phase = Arc::new(Phase::new(step, folder, count, limits));
         let tally = self.run(&phase, "preparing", None).await?;
         match tally.errors().first_key_value() {
             Some((failure, _)) => Err(self.broken("writing the objects", failure.clone())),

@@ -54,6 +54,15 @@ async fn ranges_and_heads_are_checked() {
 }
 
 #[tokio::test]
+async fn what_is_read_is_written_in_parts_when_asked() {
+    let server = TinyServer::start(None, Faults::default()).await;
+    let line = "range --in-parts --part-size 1MiB --count 20 --keys 2 --size 3MiB --range-size 1000 --verify";
+    let report = bench(&server, line).await;
+    assert_eq!((report.errors(), report.endpoints[0].figures.all.bytes), (0, 20_000));
+    assert_eq!((server.requests("PUT partNumber"), server.requests("GET")), (6, 20));
+}
+
+#[tokio::test]
 async fn lists_go_page_after_page() {
     let server = TinyServer::start(None, Faults::default()).await;
     let report = bench(&server, "list --count 40 --keys 25 --page-size 10 --size 1 --verify").await;

@@ -49,8 +49,10 @@ impl Requests {
             number += 1;
         }
         document.push_str("</CompleteMultipartUpload>");
+        let plan = self.plan.clone();
         let mut call = Call::new(Method::POST, object_key);
         call.query = upload_query.to_owned();
+        call.headers = customer_key(&plan);
         call.body = RequestBody::given(Bytes::from(document));
         let answer = self.client.call(call, Sink::Text).await?;
         // The status is sent before the work is done, so a failure may come as a document behind a 200 (API
