@@ -1,6 +1,7 @@
 use model::{ETag, Timestamp};
 
 use crate::error::{NotModified, PreconditionFailed};
+use crate::object_info::ObjectInfo;
 
 /// The value of `If-Match` or `If-None-Match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,27 @@ pub struct ReadConditions {
     pub if_modified_since: Option<Timestamp>,
     /// `If-Unmodified-Since`, whole seconds.
     pub if_unmodified_since: Option<Timestamp>,
+}
+
+/// `If-Range`: which object the range of a read is meant for (RFC 9110 section 13.1.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfRange {
+    /// The one with this tag.
+    Tag(ETag),
+    /// The one written in this very second.
+    Date(Timestamp),
+    /// None that there can be.
+    Nothing,
+}
+
+impl IfRange {
+    pub(crate) fn is(&self, info: &ObjectInfo) -> bool {
+        match self {
+            Self::Tag(etag) => *etag == info.etag,
+            Self::Date(date) => date.as_secs() == info.last_modified.as_secs(),
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// The answer of conditions that say no.

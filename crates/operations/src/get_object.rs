@@ -7,7 +7,7 @@ use storage::Partition;
 
 use crate::authorize::Granted;
 use crate::body::BodyStream;
-use crate::conditions::{ReadConditions, Unmet};
+use crate::conditions::{IfRange, ReadConditions, Unmet};
 use crate::encryption::{UnlockError, mode_of, unlock};
 use crate::error::{
     CustomerKeyNotApplicable, CustomerKeyRequired, Fault, NoSuchKey, NoSuchPart, NotModified, NotPublic,
@@ -27,6 +27,8 @@ pub struct GetObject {
     pub conditions: ReadConditions,
     /// A range of the whole object.
     pub range: Option<RangeSpec>,
+    /// The range counts only for this object; for another, the whole is read.
+    pub if_range: Option<IfRange>,
     /// One part instead.
     pub part: Option<PartNumber>,
 }
@@ -102,6 +104,13 @@ pub(crate) struct Unlocked {
     pub(crate) object: Arc<UnlockedObject>,
     pub(crate) info: ObjectInfo,
     parts: Vec<SealedPartPlan>,
+}
+
+impl Unlocked {
+    /// The sizes of the parts in bytes, in their order.
+    pub(crate) fn part_sizes(&self) -> impl Iterator<Item = u64> {
+        self.parts.iter().map(|part| part.entry.length)
+    }
 }
 
 /// A part before its bytes are looked for.
@@ -271,7 +280,7 @@ fn wanted_range(unlocked: &Unlocked, get: &GetObject) -> Result<Option<ByteRange
     if let Some(number) = get.part {
         return part_range(unlocked, number).map(Some);
     }
-    match get.range {
+    match get.range.filter(|_| get.if_range.as_ref().is_none_or(|wanted| wanted.is(&unlocked.info))) {
         None => Ok(None),
         Some(spec) => Ok(Some(spec.resolve(size).map_err(|_| RangeUnsatisfiable { size })?)),
     }

@@ -54,8 +54,8 @@ mod walk;
 
 pub use assemble::{Operations, Ports};
 pub use authorize::{AuthorizeError, Authorizer, Caller, Granted};
-pub use bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 pub use body::{BodyError, BodyStream, RequestBody};
+pub use bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 pub use buckets::{
     Bucket, BucketAlreadyExists, BucketNotEmpty, Buckets, ChangeBucketError, CreateBucketError, Created,
     DeleteBucketError, GetPolicyError, ListedBucket, NoSuchBucketPolicy, PolicyError, TooManyBuckets,
@@ -66,17 +66,17 @@ pub use complete_multipart_upload::{
     CompleteError, CompleteMultipartUpload, CompletedPart, EntityTooSmall, InvalidPart, InvalidPartOrder,
     OtherChecksumType, OtherSize,
 };
-pub use conditions::{ReadConditions, TagMatch, WriteConditions};
+pub use conditions::{IfRange, ReadConditions, TagMatch, WriteConditions};
 pub use copy_object::{CopyError, CopyObject, CopySource, MetadataDirective, PointlessCopy};
 pub use create_multipart_upload::{CreateMultipartUpload, CreateUploadError, CreatedUpload};
 pub use delete_object::DeleteObjectError;
 pub use encryption::{EncryptionMode, KmsFacts, RequestedEncryption, RequestedKms, WriteEncryption};
 pub use error::*;
 pub use export_sealed::{ExportDamage, ExportError, ExportPieces, SealedExport, SealedExporter};
-pub use get_object_attributes::ObjectAttributes;
 pub use get_object::{GetObject, GetObjectOutput, ReadError};
+pub use get_object_attributes::ObjectAttributes;
 pub use held_by::HeldBy;
-pub use kms::KeyServiceError;
+pub use kms::{KeyServiceError, KmsWrapRequest};
 pub use list_multipart_uploads::{ListUploads, UploadEntry, UploadsPage};
 pub use list_objects::{ListObjects, ListedObject, ObjectsPage};
 pub use list_parts::{ListParts, ListPartsError, ListedPart, PartsPage};

@@ -1,10 +1,12 @@
 mod bucket_path;
 mod post_form;
+mod range;
+mod trial;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, EXPECT, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_RANGE, CONTENT_TYPE, EXPECT, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use operations::Clock;
 use s3s::config::{S3ConfigProvider, StaticConfigProvider};
@@ -21,6 +23,8 @@ use crate::refusal::Refusal;
 use crate::server_routes::{AdminRequest, ServerRoutes};
 use crate::target::{Domains, Names, Target, no_such_path, resolve, settle_host};
 use crate::{error, features, form, hygiene, query, render};
+
+pub(crate) use range::RangeSetAside;
 
 /// What a gateway is made of, beside the operations.
 pub struct GatewayConfig {
@@ -127,6 +131,7 @@ impl<S: S3 + Clone> Gateway<S> {
         {
             parts.uri = uri;
         }
+        let gatekeeper = range::set_aside(&mut parts, gatekeeper, exchange).await;
         parts.extensions.insert(exchange.clone());
         let method = parts.method.clone();
         let service = self.service(gatekeeper, target);
@@ -208,8 +213,12 @@ fn settle(
     // The admin API has errors of its own; what `s3s` refused before it is XML. An error of a handler that has headers
     // comes without a content type, for `s3s` puts its headers in place of all others.
     if !is_error || (target == Target::Admin && !is_xml) {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let body = if *method == Method::HEAD { Body::empty() } else { body };
+        // `s3s` has 200 for every HEAD; the answer to a range is that of the GET (RFC 9110 section 9.3.2).
+        if *method == Method::HEAD && parts.headers.contains_key(CONTENT_RANGE) {
+            parts.status = StatusCode::PARTIAL_CONTENT;
+        }
         return Ok(Response::from_parts(parts, body));
     }
     Err(refusal.filter(|refusal| refusal.status == status).unwrap_or_else(|| {

@@ -31,6 +31,12 @@ impl Gatekeeper {
         Self { claim: self.claim.clone(), exchange }
     }
 
+    /// The same request once its signature was found right on another exchange; `None` if it was not.
+    pub(crate) fn proven_by(&self, trial: &Exchange) -> Option<Self> {
+        let (principal, signed) = (trial.principal()?.clone(), trial.signed()?);
+        Some(Self { claim: Arc::new(Claim::Proven { principal, signed }), exchange: self.exchange.clone() })
+    }
+
     /// Settles who the request comes from.
     pub(crate) fn settle(&self, verified: Option<&Credentials>) -> Result<&Principal, S3Error> {
         let (principal, signed) = match (&*self.claim, verified) {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, header};
 use model::{ETag, Timestamp};
-use operations::{ReadConditions, TagMatch, WriteConditions};
+use operations::{IfRange, ReadConditions, TagMatch, WriteConditions};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -34,6 +34,16 @@ fn conditions_from(headers: &HeaderMap, names: &[HeaderName; 4]) -> ReadConditio
         if_modified_since: date(headers, if_modified_since),
         if_unmodified_since: date(headers, if_unmodified_since),
     }
+}
+
+/// `If-Range` (RFC 9110 section 13.1.5): the range counts only for the object that the client has a piece of already. A
+/// weak tag names none.
+pub(super) fn if_range(headers: &HeaderMap) -> Option<IfRange> {
+    let text = headers.get(header::IF_RANGE)?.to_str().unwrap_or_default().trim();
+    if text.starts_with('"') {
+        return Some(ETag::parse(text).map_or(IfRange::Nothing, IfRange::Tag));
+    }
+    Some(date(headers, &header::IF_RANGE).map_or(IfRange::Nothing, IfRange::Date))
 }
 
 /// AWS: `PutObject` takes `If-None-Match: *` only, and `If-Match` with a tag.

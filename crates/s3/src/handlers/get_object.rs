@@ -1,5 +1,5 @@
 use envelope::CustomerKey;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use model::{ByteRange, RangeSpec};
 use operations::{GetObject, Granted, ObjectInfo, ReadError};
 use policy::Action;
@@ -9,10 +9,11 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use super::Handlers;
 use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
 use super::body::response_body;
-use super::conditions::read_conditions;
+use super::conditions::{if_range, read_conditions};
 use super::error::s3;
 use super::metadata::metadata_headers;
 use super::names::part_number;
+use crate::gateway::RangeSetAside;
 
 /// AWS: `GetObject`.
 pub(super) async fn get_object(
@@ -23,7 +24,7 @@ pub(super) async fn get_object(
     let input = &request.input;
     let granted = asking.object(Action::GetObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
-    let get = wanted(&request.headers, read.customer_key, input.part_number)?;
+    let get = wanted(&request.headers, &request.extensions, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.get_object(&granted, &get).await;
     let operations::GetObjectOutput { info, range, body } = found.map_err(|error| hide_absence(&granted, error))?;
     asking.note_encryption(&info.encryption);
@@ -37,7 +38,7 @@ pub(super) async fn get_object(
     let output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(i64::try_from(length).unwrap_or(i64::MAX)),
-        content_range: range.map(|range| content_range(range, info.size)),
+        content_range: content_range(range, info.size),
         e_tag: Some(etag(&info.etag)),
         last_modified: Some(timestamp(info.last_modified)),
         parts_count: parts_count(&get, &info),
@@ -66,24 +67,32 @@ pub(super) fn hide_absence(granted: &Granted, error: ReadError) -> S3Error {
     }
 }
 
-/// A header that is not one satisfiable byte range is ignored, as RFC 9110 section 14.2 allows and AWS does.
-fn range(headers: &HeaderMap) -> Option<RangeSpec> {
-    RangeSpec::parse(headers.get(header::RANGE)?.to_str().ok()?).ok()
+/// A header that is not one byte range is ignored, as RFC 9110 section 14.2 allows and AWS does.
+fn range(headers: &HeaderMap, extensions: &Extensions) -> Option<RangeSpec> {
+    let aside = extensions.get::<RangeSetAside>().map(|RangeSetAside(value)| value);
+    RangeSpec::parse(aside.or_else(|| headers.get(header::RANGE))?.to_str().ok()?).ok()
 }
 
 /// What a GET or a HEAD asks for; a range and a part exclude each other.
-pub(super) fn wanted(headers: &HeaderMap, customer_key: Option<CustomerKey>, part: Option<i32>) -> S3Result<GetObject> {
-    let (conditions, range) = (read_conditions(headers), range(headers));
+pub(super) fn wanted(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    customer_key: Option<CustomerKey>,
+    part: Option<i32>,
+) -> S3Result<GetObject> {
+    let (conditions, range) = (read_conditions(headers), range(headers, extensions));
     let part = part.map(part_number).transpose()?;
     if range.is_some() && part.is_some() {
         let message = "Cannot specify both Range header and partNumber query parameter";
         return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
     }
-    Ok(GetObject { customer_key, conditions, range, part })
+    Ok(GetObject { customer_key, conditions, range, if_range: if_range(headers), part })
 }
 
-pub(super) fn content_range(range: ByteRange, size: u64) -> String {
-    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
+/// An empty part is a range without a byte, for which the header has no form (RFC 9110 section 14.4).
+pub(super) fn content_range(range: Option<ByteRange>, size: u64) -> Option<String> {
+    let range = range.filter(|range| !range.is_empty())?;
+    Some(format!("bytes {}-{}/{size}", range.start, range.end - 1))
 }
 
 pub(super) fn parts_count(get: &GetObject, info: &ObjectInfo) -> Option<i32> {

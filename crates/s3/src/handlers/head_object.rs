@@ -1,4 +1,4 @@
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use model::ByteRange;
 use policy::Action;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
@@ -18,7 +18,7 @@ pub(super) async fn head_object(
     let input = &request.input;
     let granted = asking.object(Action::GetObject, &input.bucket, &input.key).await?;
     let read = asking.read_key(&mut request.headers)?;
-    let get = wanted(&request.headers, read.customer_key, input.part_number)?;
+    let get = wanted(&request.headers, &request.extensions, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.head_object(&granted, &get).await;
     let (info, range) = found.map_err(|error| hide_absence(&granted, error))?;
     asking.note_encryption(&info.encryption);
@@ -31,7 +31,7 @@ pub(super) async fn head_object(
     let output = HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(i64::try_from(length).unwrap_or(i64::MAX)),
-        content_range: range.map(|range| content_range(range, info.size)),
+        content_range: content_range(range, info.size),
         e_tag: Some(etag(&info.etag)),
         last_modified: Some(timestamp(info.last_modified)),
         parts_count: parts_count(&get, &info),
@@ -46,8 +46,5 @@ pub(super) async fn head_object(
         checksum_type: checksum.kind,
         ..HeadObjectOutput::default()
     };
-    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let mut response = S3Response::with_headers(output, headers);
-    response.status = Some(status);
-    Ok(response)
+    Ok(S3Response::with_headers(output, headers))
 }

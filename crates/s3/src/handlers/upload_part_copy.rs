@@ -5,7 +5,7 @@ use s3s::dto::{CopyPartResult, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
+use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption, timestamp};
 use super::conditions::copy_source_conditions;
 use super::copy_object::source;
 use super::error::s3;
@@ -29,6 +29,7 @@ pub(super) async fn upload_part_copy(
         customer_key: read.customer_key,
         conditions: copy_source_conditions(&request.headers),
         range: copy_range(&request.headers)?,
+        if_range: None,
         part: None,
     };
     let part = UploadPartCopy {
@@ -39,6 +40,7 @@ pub(super) async fn upload_part_copy(
     let source = CopySource { granted: &from, get };
     let output = handlers.operations().uploads.upload_part_copy(&granted, source, part).await.map_err(s3)?;
     asking.note_encryption(&output.encryption);
+    let kms = kms_fields(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = target.echo.into_fields();
     Ok(S3Response::new(UploadPartCopyOutput {
@@ -52,6 +54,8 @@ pub(super) async fn upload_part_copy(
             checksum_sha256: checksum.sha256,
         }),
         server_side_encryption: server_side_encryption(&output.encryption),
+        ssekms_key_id: kms.key_id,
+        bucket_key_enabled: kms.bucket_key_enabled,
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..UploadPartCopyOutput::default()

@@ -315,3 +315,23 @@ async fn the_host_of_http_2_is_signed_too() {
     let answer = world.send_raw(request(&contradicting, "other.example"), true).await;
     assert_eq!(answer.error(), (400, "InvalidRequest"));
 }
+
+#[tokio::test]
+async fn a_range_that_is_none_is_ignored_for_everyone_and_proves_nothing_by_itself() {
+    let world = World::new();
+    for range in ["bytes=0-0,2-3", "bytes=5-2", "lines=0-1", "bytes=0-99999999999999999999999", "nonsense"] {
+        let ranged = || get().with("range", range);
+        world.served(v2(ranged())).await;
+        // Version 4 covers the header here; the signature must hold for it as it was sent.
+        world.served(v4(ranged())).await;
+        let answer = world.send(ranged()).await;
+        assert_eq!(answer.summary.principal.as_deref(), Some("anonymous"), "{range}");
+        assert_eq!(world.seen().len(), 1, "{range}");
+        let mut forged = v4(ranged());
+        forged.headers.retain(|(name, _)| name != "range");
+        let forged = forged.with("range", "bytes=0-0,4-5");
+        assert_eq!(world.refused(forged).await, refused(403, "SignatureDoesNotMatch"), "{range}");
+        let unsigned = v4(get()).with("range", range);
+        world.served(unsigned).await;
+    }
+}
