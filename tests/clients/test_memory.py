@@ -9,7 +9,7 @@ import pytest
 from harness import boto2
 from harness.clients import boto3_client
 from harness.content import MIB, content, customer_headers, sse_c
-from harness.memory import core_image, finds, traceable_key
+from harness.memory import keys_in_memory, traceable_key
 from harness.server import KeyPair, Server
 from harness.signing import Signer, v4_chunked
 
@@ -52,7 +52,7 @@ def test_no_customer_key_outlives_its_requests(server, pair, tmp_path):
     over_http2(server, pair).close()
     left_open = over_http1(server, pair)
     time.sleep(1)
-    found = finds(core_image(server, tmp_path / "after"))
+    found = keys_in_memory(server, tmp_path / "core")
     left_open.close()
     assert not found, told(found)
 
@@ -61,7 +61,7 @@ def test_no_customer_key_outlives_its_requests(server, pair, tmp_path):
 def test_an_idle_http2_connection_ends_and_with_it_what_it_remembers(server, pair, tmp_path):
     left_open = over_http2(server, pair)
     time.sleep(4 * IDLE_S)
-    found = finds(core_image(server, tmp_path / "after"))
+    found = keys_in_memory(server, tmp_path / "core")
     left_open.close()
     assert not found, told(found)
 
@@ -76,7 +76,7 @@ def test_a_key_in_use_is_found(server, pair, tmp_path):
         connection.putheader(name, value)
     connection.endheaders(b"the first bytes of a body")
     time.sleep(1)
-    found = finds(core_image(server, tmp_path / "during"))
+    found = keys_in_memory(server, tmp_path / "core")
     connection.close()
     assert {"base64 front", "base64 back"} <= {name for name, *_ in found}
     assert {"in use"} == {label for _, labels, *_ in found for label in labels}

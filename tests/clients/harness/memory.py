@@ -52,6 +52,15 @@ def halves():
     return {name: form for form, name in {form: name for name, form in reversed(found.items())}.items()}
 
 
+def keys_in_memory(server, path):
+    """Where halves of traceable keys stand in the server: [(name of the form, whose key, offset, bytes around)]."""
+    image = core_image(server, path)
+    try:
+        return finds(image)
+    finally:
+        image.unlink()  # Some 400 MB.
+
+
 def core_image(server, path):
     """Writes everything that the process holds in memory and in its registers to `path`, while it stands still."""
     if not shutil.which("gcore"):
@@ -70,7 +79,7 @@ def core_image(server, path):
 
 
 def finds(image):
-    """Where halves of traceable keys stand in an image: [(name of the form, whose key, offset, bytes around)]."""
+    """The same for an image."""
     found = []
     with open(image, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
         for name, form in halves().items():
