@@ -42,6 +42,7 @@ def world(server, user):
     return world
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_matrix_of(world, server, user, record_property, pytestconfig, family):
     module, at_least = FAMILIES[family]

@@ -11,10 +11,11 @@ from matrix.model import (
     is_refused,
 )
 from matrix.modes import KEY_A
+from matrix.multipart import upload_all
 from matrix.refusals import STRANGER
 from matrix.runner import Group
 from matrix.sizes import FEW, sizes
-from matrix.world import META, body_of, gone, holds, md5, put
+from matrix.world import CHUNK, META, PART, body_of, get, gone, holds, md5, put
 
 REPLACED = {"x-amz-metadata-directive": "REPLACE", "x-amz-meta-plan": "another", "content-type": "text/y-matrix"}
 
@@ -25,6 +26,7 @@ def groups(world, slow):
             for size in sizes(slow) if slow else FEW:
                 yield pair(world, source, target, size)
         yield bad_sources(world, source)
+        yield from_parts(world, source, slow)
 
 
 def pair(world, source, target, size):
@@ -34,6 +36,23 @@ def pair(world, source, target, size):
     group.add("other-name", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, {}))
     group.add("replaced", lambda wire, made: to_another_name(wire, world, source, target, name, body, made, REPLACED))
     return group
+
+
+def from_parts(world, source, slow):
+    """An object in parts becomes one in one piece. Five MiB for each pair of modes are for the slow version."""
+    name = f"copy/{source.name}/parts"
+    group = Group(name, lambda wire: upload_all(wire, world, source, name, {1: PART, 2: CHUNK + 1}, True))
+    at = world.modes.index(source)
+    for target in world.modes if slow else [*world.modes[at:], *world.modes][:2]:
+        group.add(target.name, lambda wire, made, target=target: one_piece(wire, world, source, target, name, made))
+    return group
+
+
+def one_piece(wire, world, source, target, name, made):
+    where, source_tag, body = made
+    to_another_name(wire, world, source, target, name, body, (where, source_tag), {})
+    answer = get(wire, f"{world.target(target, f'{name}/to')}?partNumber=1", target, method="HEAD")
+    is_answered(answer, 206, target.read, {"content-length": str(len(body)), "x-amz-mp-parts-count": None})
 
 
 def copy(wire, source, where, target, to, headers=None):

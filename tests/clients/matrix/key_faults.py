@@ -1,10 +1,10 @@
 """Ways to get the headers of a customer key wrong, and what AWS answers to each."""
 
+from hashlib import md5 as digest
+
 from matrix.model import M, MIX, Refusal
 from matrix.modes import ALGORITHM, CONTEXT, CUSTOMER_KEY, CUSTOMER_MD5, KMS_KEY_ID, SSE
 from matrix.world import b64
-
-from hashlib import md5 as digest
 
 
 def invalid(message=None):
@@ -56,12 +56,16 @@ MIXED = {
     "with-unknown-mode": ({SSE: "AES128"}, invalid()),
 }
 
-# Where no mode can be chosen: reads, parts, completions.
+# Headers that choose a mode, where none can be chosen: reads, parts, completions.
 MISPLACED = {
-    "says-aes256": {SSE: "AES256"},
-    "says-kms": {SSE: "aws:kms"},
-    "says-nonsense": {SSE: "x"},
-    "says-kms-key-id": {KMS_KEY_ID: "k"},
+    f"says-{name}": ({header: value}, invalid(f"{header} header is not supported for this operation."))
+    for name, header, value in [
+        ("aes256", SSE, "AES256"),
+        ("kms", SSE, "aws:kms"),
+        ("nonsense", SSE, "x"),
+        ("kms-key-id", KMS_KEY_ID, "k"),
+        ("context", CONTEXT, "e30="),
+    ]
 }
 
 

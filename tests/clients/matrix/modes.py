@@ -3,6 +3,7 @@
 Whatever an answer says of encryption is compared as a whole, so a header too many is as wrong as one too few.
 """
 
+import base64
 from dataclasses import dataclass, field
 
 from harness.content import customer_headers, customer_key
@@ -72,11 +73,46 @@ def sse_s3(name, write, bucket="plain"):
     return Mode(name, write, None, bucket, echo, echo, echo, echo, opaque=False)
 
 
+def sse_kms(name, key_id, write, bucket="plain", bucket_key=False):
+    """SSE-KMS; the context comes back from the call that chose it, and never again."""
+    read = {SSE: "aws:kms", KMS_KEY_ID: key_id, **({BUCKET_KEY: "true"} if bucket_key else {})}
+    written = {**read, **{CONTEXT: value for header, value in write.items() if header == CONTEXT}}
+    return Mode(name, write, None, bucket, written, read, read, read)
+
+
 KEY_A = sse_c("sse-c-a", "a")
 KEY_B = sse_c("sse-c-b", "b")
 # What boto 2 sends for `encrypt_key=True` beside a customer key, and the guide's policy demands.
 GUIDE = sse_c("guide", "a", **{SSE: "AES256"})
 S3 = sse_s3("sse-s3", {SSE: "AES256"})
 NOTHING = sse_s3("nothing-asked", {})
+DEFAULT_S3 = sse_s3("default-s3", {}, "default-s3")
+
+# The key that is used where a client names none, and one that the administrator made.
+DEFAULT_KEY, NAMED_KEY = "aws/s3", "matrix-key"
+ENCODED_CONTEXT = base64.b64encode(b'{"department":"matrix","plan":"a"}').decode()
+NAMED = {SSE: "aws:kms", KMS_KEY_ID: NAMED_KEY, CONTEXT: ENCODED_CONTEXT, BUCKET_KEY: "true"}
+KMS = sse_kms("sse-kms", DEFAULT_KEY, {SSE: "aws:kms"})
+KMS_NAMED = sse_kms("sse-kms-named", NAMED_KEY, NAMED, bucket_key=True)
+DEFAULT_KMS = sse_kms("default-kms", DEFAULT_KEY, {}, "default-kms")
+DEFAULT_KMS_NAMED = sse_kms("default-kms-named", NAMED_KEY, {}, "default-kms-named", bucket_key=True)
 
 MODES = [KEY_A, KEY_B, GUIDE, S3, NOTHING]
+ARRIVING = [DEFAULT_S3, KMS, KMS_NAMED, DEFAULT_KMS, DEFAULT_KMS_NAMED]
+
+# What the buckets have as their defaults; "plain" has none.
+RULES = {
+    "default-s3": "<SSEAlgorithm>AES256</SSEAlgorithm>",
+    "default-kms": "<SSEAlgorithm>aws:kms</SSEAlgorithm>",
+    "default-kms-named": f"<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{NAMED_KEY}</KMSMasterKeyID>",
+}
+
+
+def configuration(bucket):
+    """The document that gives a bucket its default."""
+    enabled = "true" if bucket == "default-kms-named" else "false"
+    return (
+        '<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>'
+        f"<ApplyServerSideEncryptionByDefault>{RULES[bucket]}</ApplyServerSideEncryptionByDefault>"
+        f"<BucketKeyEnabled>{enabled}</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"
+    ).encode()

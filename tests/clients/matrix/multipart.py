@@ -1,12 +1,13 @@
 """Multipart uploads: every mode, parts of every boundary, with and without the key, read back across their edges."""
 
-from matrix.key_faults import MALFORMED, MISPLACED, changed, invalid
+from matrix.key_faults import MALFORMED, MISPLACED, changed
 from matrix.model import (
     NEEDS_KEY,
     NO_PART,
     NOT_APPLICABLE,
     PART_NEEDS,
     PART_OTHER,
+    PRECONDITION,
     WRONG_KEY,
     Refusal,
     is_answered,
@@ -20,7 +21,7 @@ from matrix.refusals import STRANGER
 from matrix.runner import Group
 from matrix.sizes import shapes
 from matrix.uploads import begin, complete, list_of, put_part
-from matrix.world import CHUNK, INLINE, META, PART, body_of, get, gone, holds
+from matrix.world import CHUNK, INLINE, META, PART, body_of, get, gone, holds, put
 
 # The sizes of the parts, by number. Only the last may be under 5 MiB.
 PLANS = {
@@ -153,7 +154,7 @@ def faults(world, mode):
 
     group = Group(name, prepare)
     table = {f"malformed-{fault}": (changed(mode.headers or KEY_A.headers, c), r) for fault, (c, r) in MALFORMED.items()}
-    table |= {f"misplaced-{fault}": ({**mode.headers, **headers}, invalid()) for fault, headers in MISPLACED.items()}
+    table |= {f"misplaced-{fault}": ({**mode.headers, **headers}, r) for fault, (headers, r) in MISPLACED.items()}
     if mode.customer:
         table["other-key"] = (STRANGER.headers, PART_OTHER)
         group.add("part/no-key", fault(part_of, {}, PART_NEEDS))
@@ -253,9 +254,21 @@ def steps(world, mode):
         gone(wire, upload.target, mode)
 
     def too_small(wire, _):
+        """A byte short of five MiB, and not the last."""
         upload = begun(wire, "small")
-        put_part(wire, upload, 2, small)
+        put_part(wire, upload, 1, body_of(PART - 1))
+        put_part(wire, upload, 2, b"")
         is_refused(wire("POST", upload.at(), list_of(upload.parts), {}), Refusal(400, "EntityTooSmall"))
+
+    def conditional(wire, _):
+        """The condition of a completion is on the object that it would replace."""
+        upload = begun(wire, "condition")
+        target, etag = put(wire, world, mode, f"{name}/condition", b"stands")
+        for condition in ({"if-none-match": "*"}, {"if-match": '"0123456789abcdef0123456789abcdef"'}):
+            is_refused(wire("POST", upload.at(), list_of(upload.parts), condition), PRECONDITION)
+            holds(wire, target, mode, b"stands", etag)
+        complete(wire, upload, {"if-match": etag})
+        holds(wire, target, mode, small)
 
     for key in (True, False) if mode.customer else (False,):
         group.add(f"complete/{'with' if key else 'without'}-key", completes(key))
@@ -263,4 +276,5 @@ def steps(world, mode):
     group.add("resend", resends)
     group.add("abort", aborts)
     group.add("too-small", too_small)
+    group.add("conditional", conditional)
     return group

@@ -1,7 +1,7 @@
 """Reads that must not succeed: a wrong key, no key, a key where none belongs, and headers that are no key."""
 
 from harness.content import customer_headers
-from matrix.key_faults import MALFORMED, MISPLACED, changed, invalid
+from matrix.key_faults import MALFORMED, MISPLACED, changed
 from matrix.model import NEEDS_KEY, NO_KEY, NOT_APPLICABLE, WRONG_KEY, is_refused
 from matrix.modes import CUSTOMER_KEY, KEY_A, sse_c
 from matrix.runner import Group
@@ -49,8 +49,8 @@ def faults(mode):
     stranger = STRANGER.headers
     trio = mode.headers or {name.lower(): value for name, value in customer_headers(b"k" * 32).items()}
     found = {f"malformed-{name}": (changed(trio, changes), refusal) for name, (changes, refusal) in MALFORMED.items()}
-    for name, headers in MISPLACED.items():
-        found[f"misplaced-{name}"] = ({**mode.headers, **headers}, invalid())
+    for name, (headers, refusal) in MISPLACED.items():
+        found[f"misplaced-{name}"] = ({**mode.headers, **headers}, refusal)
     if mode.customer:
         found["no-key"] = ({}, NEEDS_KEY)
         found["wrong-key"] = (stranger, WRONG_KEY)

@@ -50,9 +50,15 @@ class World:
         return f"/{self.bucket(mode)}/{quote(name)}"
 
     def prepare(self, wire):
-        """Makes the buckets."""
-        for name in sorted({self.bucket(mode) for mode in self.modes}):
-            assert wire("PUT", f"/{name}").status == 200, name
+        """Makes the buckets with their defaults, and the KMS key that some modes name."""
+        if any(mode.read.get(modes.KMS_KEY_ID) == modes.NAMED_KEY for mode in self.modes):
+            self.server.command("kms-key", "create", modes.NAMED_KEY)
+        for name in sorted({mode.bucket for mode in self.modes}):
+            bucket = f"/{self.name}-{name}"
+            assert wire("PUT", bucket).status == 200, bucket
+            if name in modes.RULES:
+                answer = wire("PUT", f"{bucket}?encryption", modes.configuration(name))
+                assert answer.status == 200, answer.body
 
 
 def put(wire, world, mode, name, body, headers=None, bucket=None):

@@ -21,8 +21,8 @@ def groups(world, slow):
             yield encodings(world, mode, size)
         for size in FEW:
             yield conditions(world, mode, size)
-    for mode in world.modes:
         yield bad_headers(world, mode)
+        yield listed(world, mode)
 
 
 def encodings(world, mode, size):
@@ -121,6 +121,40 @@ def conditions(world, mode, size):
     return group
 
 
+def listed(world, mode):
+    """Listings tell sizes and tags, the same as reads, in each mode; a deletion of many needs no key."""
+    prefix = f"listed/{mode.name}/"
+
+    def prepare(wire):
+        return {f"{prefix}{size}": put(wire, world, mode, f"{prefix}{size}", body_of(size, prefix)) for size in FEW}
+
+    def shown(version):
+        def case(wire, made):
+            answer = wire("GET", f"/{world.bucket(mode)}?{version}prefix={prefix}")
+            is_answered(answer, 200, {})
+            found = {
+                entry.findtext("Key"): (entry.findtext("ETag"), int(entry.findtext("Size")))
+                for entry in answer.xml().findall("Contents")
+            }
+            assert found == {name: (etag, int(name.removeprefix(prefix))) for name, (_, etag) in made.items()}, found
+
+        return case
+
+    def deleted(wire, made):
+        entries = "".join(f"<Object><Key>{name}</Key></Object>" for name in made)
+        document = f"<Delete>{entries}</Delete>".encode()
+        claim = {"content-md5": b64(hashlib.md5(document).digest())}
+        is_answered(wire("POST", f"/{world.bucket(mode)}?delete", document, claim), 200, {})
+        for target, _ in made.values():
+            gone(wire, target, mode)
+
+    group = Group(f"listed/{mode.name}", prepare)
+    group.add("v1", shown(""))
+    group.add("v2", shown("list-type=2&"))
+    group.add("deleted", deleted)
+    return group
+
+
 def bad_headers(world, mode):
     """A write whose headers name no mode is refused, and what stands in its place stays, in its mode."""
     name = f"bad/{mode.name}"
@@ -132,6 +166,7 @@ def bad_headers(world, mode):
         "unknown-mode": ({key_faults.SSE: "AES128"}, key_faults.invalid()),
         "mode-in-lower-case": ({key_faults.SSE: "aes256"}, key_faults.invalid()),
         "empty-mode": ({key_faults.SSE: ""}, key_faults.invalid()),
+        "dsse": ({key_faults.SSE: "aws:kms:dsse"}, Refusal(501, "NotImplemented")),
         "key-id-for-aes256": ({key_faults.SSE: "AES256", key_faults.KMS_KEY_ID: "k"}, key_faults.invalid()),
     }
     for fault, (headers, refusal) in faults.items():
