@@ -52,6 +52,7 @@ impl Operations {
             keys: ports.keys,
             store_key: ports.store_key.clone(),
             clock: ports.clock.clone(),
+            part_lists: Arc::default(),
         };
         Self {
             authorizer: Authorizer::new(records.clone(), Arc::new(BucketCache::default())),

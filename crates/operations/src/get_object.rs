@@ -15,7 +15,8 @@ use crate::error::{
 };
 use crate::object_info::ObjectInfo;
 use crate::objects::{Current, Objects, identity};
-use crate::open_body::{PartSource, SealedPart, open_body};
+use crate::open_body::{PartSource, SealedSpan, open_body};
+use crate::part_list::PartList;
 use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, PartsRecord};
 
 /// What to read of an object.
@@ -103,7 +104,7 @@ pub(crate) struct Unlocked {
     pub(crate) current: Current,
     pub(crate) object: Arc<UnlockedObject>,
     pub(crate) info: ObjectInfo,
-    parts: Vec<SealedPartPlan>,
+    parts: Arc<PartList>,
 }
 
 impl Unlocked {
@@ -111,12 +112,6 @@ impl Unlocked {
     pub(crate) fn part_sizes(&self) -> impl Iterator<Item = u64> {
         self.parts.iter().map(|part| part.entry.length)
     }
-}
-
-/// A part before its bytes are looked for.
-struct SealedPartPlan {
-    entry: envelope::PartEntry,
-    blob: Option<model::BlobId>,
 }
 
 impl Objects {
@@ -150,9 +145,15 @@ impl Objects {
             let unlocked = self.unlock_current(granted, get).await?;
             let range = wanted_range(&unlocked, get)?;
             let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.current.record.size });
-            match self.open_parts(&partition, &unlocked, bytes).await {
+            let spans = self.spans(&partition, &unlocked, bytes).await;
+            let has_later_blobs = spans.as_ref().is_ok_and(|spans| spans.len() > 1);
+            let opened = match spans {
+                Ok(spans) => open_body(&self.blobs, &unlocked.object, spans).await,
+                Err(fault) => Err(fault.into()),
+            };
+            match opened {
                 // The later blobs are held from here on, provided that all were still linked just now.
-                Ok(_) if unlocked.parts.len() > 1 && !self.is_still(&partition, &unlocked.current.record).await? => {}
+                Ok(_) if has_later_blobs && !self.is_still(&partition, &unlocked.current.record).await? => {}
                 Ok(body) => return Ok(GetObjectOutput { info: unlocked.info, range, body }),
                 // Its bytes went between the record and here: unless the record still stands, look again.
                 Err(ReadError::Fault(Fault::Store(storage::Error::NoSuchBlob(_)))) => {
@@ -223,39 +224,56 @@ impl Objects {
         partition: &Partition,
         record: &ObjectRecord,
         unlocked: &UnlockedObject,
-    ) -> Result<Option<Vec<SealedPartPlan>>, Fault> {
+    ) -> Result<Option<Arc<PartList>>, Fault> {
         let parts = match &record.body {
-            BodyPlace::Inline(entry) => vec![SealedPartPlan { entry: entry.clone(), blob: None }],
-            BodyPlace::Blob(entry, blob) => vec![SealedPartPlan { entry: entry.clone(), blob: Some(*blob) }],
-            BodyPlace::Parts => {
-                let stored = self.records.get(partition, &ObjectRecord::parts_key(record.version)).await?;
-                let Some(stored) = stored else {
-                    return match self.is_still(partition, record).await? {
-                        true => Err(StoredDataDamaged("the list of parts is gone").into()),
-                        false => Ok(None),
-                    };
-                };
-                let PartsRecord { manifest, blobs } = PartsRecord::decode(stored.payload())?;
-                unlocked.verify_manifest(&manifest)?;
-                let entries = manifest.entries().iter().cloned();
-                entries.zip(blobs).map(|(entry, blob)| SealedPartPlan { entry, blob: Some(blob) }).collect()
-            }
+            BodyPlace::Inline(entry) => Arc::new(PartList::new([(entry.clone(), None)])?),
+            BodyPlace::Blob(entry, blob) => Arc::new(PartList::new([(entry.clone(), Some(*blob))])?),
+            BodyPlace::Parts => match self.listed_parts(partition, record, unlocked).await? {
+                None => return Ok(None),
+                Some(parts) => parts,
+            },
         };
-        let total = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.entry.length));
-        if total != Some(record.size) {
+        if parts.total() != record.size {
             return Err(StoredDataDamaged("the parts do not add up to the size").into());
         }
         Ok(Some(parts))
     }
 
-    async fn open_parts(
+    /// The same for a version of several parts, whose list is proven once.
+    async fn listed_parts(
+        &self,
+        partition: &Partition,
+        record: &ObjectRecord,
+        unlocked: &UnlockedObject,
+    ) -> Result<Option<Arc<PartList>>, Fault> {
+        let record_key = ObjectRecord::parts_key(record.version);
+        let Some(raw) = self.records.get_raw(partition, &record_key).await? else {
+            return match self.is_still(partition, record).await? {
+                true => Err(StoredDataDamaged("the list of parts is gone").into()),
+                false => Ok(None),
+            };
+        };
+        if let Some(parts) = self.part_lists.get(record.version, &raw) {
+            return Ok(Some(parts));
+        }
+        let stored = self.records.check(partition, &record_key, raw.clone())?;
+        let PartsRecord { manifest, blobs } = PartsRecord::decode(stored.payload())?;
+        unlocked.verify_manifest(&manifest)?;
+        let parts = manifest.entries().iter().cloned().zip(blobs.into_iter().map(Some));
+        let parts = Arc::new(PartList::new(parts)?);
+        self.part_lists.insert(record.version, raw, parts.clone());
+        Ok(Some(parts))
+    }
+
+    /// Where the sealed bytes are that make up `range`.
+    async fn spans(
         &self,
         partition: &Partition,
         unlocked: &Unlocked,
         range: ByteRange,
-    ) -> Result<BodyStream, ReadError> {
-        let mut parts = Vec::with_capacity(unlocked.parts.len());
-        for part in &unlocked.parts {
+    ) -> Result<Vec<SealedSpan>, Fault> {
+        let mut spans = Vec::new();
+        for part in unlocked.parts.within(range) {
             let source = match part.blob {
                 Some(blob) => PartSource::Blob(blob),
                 None => {
@@ -264,9 +282,13 @@ impl Objects {
                     PartSource::Inline(raw.ok_or_else(|| gone(unlocked))?)
                 }
             };
-            parts.push(SealedPart { entry: part.entry.clone(), source });
+            let wanted = ByteRange {
+                start: range.start.max(part.place.start) - part.place.start,
+                end: range.end.min(part.place.end) - part.place.start,
+            };
+            spans.push(SealedSpan { entry: part.entry.clone(), source, wanted });
         }
-        open_body(&self.blobs, &unlocked.object, parts, range).await
+        Ok(spans)
     }
 }
 
@@ -288,13 +310,7 @@ fn wanted_range(unlocked: &Unlocked, get: &GetObject) -> Result<Option<ByteRange
 
 /// Parts count from one in the order of the object, whatever numbers they were uploaded under.
 fn part_range(unlocked: &Unlocked, number: PartNumber) -> Result<ByteRange, ReadError> {
-    let mut start = 0;
-    for (index, part) in unlocked.parts.iter().enumerate() {
-        let end = start + part.entry.length;
-        if index + 1 == usize::from(number.get()) {
-            return Ok(ByteRange { start, end });
-        }
-        start = end;
-    }
-    Err(NoSuchPart { parts: u32::try_from(unlocked.parts.len()).unwrap_or(u32::MAX) }.into())
+    let part = unlocked.parts.get(usize::from(number.get()) - 1);
+    let parts = u32::try_from(unlocked.parts.len()).unwrap_or(u32::MAX);
+    Ok(part.ok_or(NoSuchPart { parts })?.place)
 }

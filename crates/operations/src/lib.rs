@@ -41,6 +41,8 @@ mod object_acl;
 mod object_info;
 mod objects;
 mod open_body;
+mod part_list;
+mod part_lists;
 mod put_object;
 mod rekey;
 mod replaced;

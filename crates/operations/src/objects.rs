@@ -11,6 +11,7 @@ use storage::{Batch, Blobs, CommitError, Partition, Precondition, RecordKey};
 use crate::buckets::Bucket;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, TooMuchContention};
+use crate::part_lists::PartLists;
 use crate::records::{BodyPlace, ObjectRecord, PartsRecord, Records, Stored, as_read, sole, tables, tell_of_damage};
 
 /// Put, get, head, delete, copy and list objects.
@@ -21,6 +22,7 @@ pub struct Objects {
     pub(crate) keys: DataKeys,
     pub(crate) store_key: Arc<StoreKey>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) part_lists: Arc<PartLists>,
 }
 
 /// The current object, as read.

@@ -16,20 +16,20 @@ use crate::get_object::ReadError;
 const CHUNKS_PER_READ: u64 = 4;
 
 /// Where the sealed bytes of one part are.
-#[derive(Clone)]
 pub(crate) enum PartSource {
     Inline(Bytes),
     Blob(BlobId),
 }
 
-/// One part of an object.
-#[derive(Clone)]
-pub(crate) struct SealedPart {
+/// What is wanted of one part of an object.
+pub(crate) struct SealedSpan {
     pub(crate) entry: PartEntry,
     pub(crate) source: PartSource,
+    /// Plaintext positions within the part; the empty range of an empty part is read too.
+    pub(crate) wanted: ByteRange,
 }
 
-/// Opens `range` of the object that `parts` make up.
+/// Opens the bytes that `spans` make up, one after the other.
 ///
 /// The first piece is read and verified before this returns, so that damage there is an error and not a broken
 /// connection. Only the first blob is opened now: while its reader lives, no blob that was linked then goes away (see
@@ -38,27 +38,9 @@ pub(crate) struct SealedPart {
 pub(crate) async fn open_body(
     blobs: &Arc<dyn Blobs>,
     unlocked: &Arc<UnlockedObject>,
-    parts: Vec<SealedPart>,
-    range: ByteRange,
+    spans: Vec<SealedSpan>,
 ) -> Result<BodyStream, ReadError> {
-    let mut spans = Vec::new();
-    let mut part_start = 0;
-    for part in parts {
-        let part_end = part_start + part.entry.length;
-        let (start, end) = (range.start.max(part_start), range.end.min(part_end));
-        // An empty part gives no byte, but its one empty chunk must verify where it is all that was asked for.
-        let is_asked_for = part_start == part_end && range.is_empty() && range.start == part_start;
-        if start < end || is_asked_for {
-            let within = ByteRange { start: start - part_start, end: end - part_start };
-            let source = match part.source {
-                PartSource::Inline(bytes) => OpenSource::Inline(bytes),
-                PartSource::Blob(id) => OpenSource::Closed(id),
-            };
-            spans.push(Span { entry: part.entry, opener: None, source, left: within });
-        }
-        part_start = part_end;
-    }
-    spans.reverse();
+    let spans = spans.into_iter().rev().map(Span::from).collect();
     let mut cursor =
         Cursor { blobs: blobs.clone(), unlocked: unlocked.clone(), anchor: None, spans, ready: Vec::new() };
     cursor.fill().await?;
@@ -125,6 +107,16 @@ impl Cursor {
             }
         }
         Ok(())
+    }
+}
+
+impl From<SealedSpan> for Span {
+    fn from(SealedSpan { entry, source, wanted }: SealedSpan) -> Self {
+        let source = match source {
+            PartSource::Inline(bytes) => OpenSource::Inline(bytes),
+            PartSource::Blob(id) => OpenSource::Closed(id),
+        };
+        Self { entry, opener: None, source, left: wanted }
     }
 }
 
