@@ -6,6 +6,7 @@
 // The name that the rest of the workspace knows the crate by.
 extern crate canopic_operations as operations;
 
+mod attacks;
 mod authorize;
 mod buckets;
 mod copy_object;
@@ -22,3 +23,4 @@ mod random_operations;
 mod rekey;
 mod support;
 mod users;
+mod verify_at_rest;

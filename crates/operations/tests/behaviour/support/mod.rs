@@ -62,6 +62,7 @@ pub(crate) struct Site {
     pub(crate) faults: Faults,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store_key: Arc<StoreKey>,
+    pub(crate) keys: DataKeys,
     pub(crate) operations: Operations,
 }
 
@@ -99,14 +100,9 @@ impl Site {
         let clock = Arc::new(TestClock::default());
         clock.set(1_700_000_000_500);
         let store_key = keyring.store_key();
-        let ports = Ports {
-            metadata,
-            blobs,
-            keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
-            store_key: store_key.clone(),
-            clock: clock.clone(),
-        };
-        let site = Self { store, faults, clock, store_key, operations: Operations::new(ports) };
+        let keys = DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit));
+        let ports = Ports { metadata, blobs, keys: keys.clone(), store_key: store_key.clone(), clock: clock.clone() };
+        let site = Self { store, faults, clock, store_key, keys, operations: Operations::new(ports) };
         assert_eq!(site.create_bucket(BUCKET).await, Created::New);
         site
     }
