@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::aws_chunked::{Decoder, Malformed, Piece};
 use crate::target::Domains;
-use crate::{Connection, hygiene, query, sse, target};
+use crate::{Connection, SseCWithAes256, hygiene, query, sse, target};
 
 /// The encryption headers of a request, one in a line: a digit for its name, then its value. Whether they are ones that
 /// a write or a read takes.
@@ -42,7 +42,7 @@ pub fn customer_key_headers(data: &[u8]) -> bool {
     }
     let (mut write, mut read, mut source) = (headers.clone(), headers.clone(), headers);
     let answers = [
-        (&TARGET_KEY, sse::take_write(&mut write).map(|_| ()), &write),
+        (&TARGET_KEY, sse::take_write(&mut write, SseCWithAes256::Allow).map(|_| ()), &write),
         (&TARGET_KEY, sse::take_customer_key(&mut read).map(|_| ()), &read),
         (&SOURCE_KEY, sse::take_copy_source_key(&mut source).map(|_| ()), &source),
     ];
@@ -58,7 +58,7 @@ pub fn customer_key_headers(data: &[u8]) -> bool {
 }
 
 fn contains(value: &HeaderValue, text: &str) -> bool {
-    value.to_str().is_ok_and(|value| value.contains(text))
+    String::from_utf8_lossy(value.as_bytes()).contains(text)
 }
 
 /// A body in the framing `aws-chunked`; the first byte says in pieces of what length it comes. Whether it is whole.
