@@ -1,14 +1,16 @@
 //! The command line of Canopic: one server, and the means to look after it.
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 for success, 1 for failure,
-//! and 2 for a command line or a configuration that is wrong. No secret is ever an argument: a command line can be
-//! read by everybody on the machine.
+//! and 2 for a command line or a configuration that is wrong; failures with objects have codes of their own
+//! (docs/client.md). No secret is ever an argument: a command line can be read by everybody on the machine.
 
 mod admin_command;
 mod config_command;
 mod door;
 mod export_sealed_command;
 mod https_door;
+mod key_file_command;
+mod objects;
 mod output;
 mod serve_command;
 mod setting_args;
@@ -41,6 +43,16 @@ enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Write one object out as one file, still sealed; no server may run, and no key is needed
     ExportSealed(export_sealed_command::ExportSealedArgs),
+    /// Make customer keys, and show how clients are given them
+    #[command(subcommand)]
+    KeyFile(key_file_command::KeyFileCommand),
+    Put(objects::PutArgs),
+    Get(objects::GetArgs),
+    Head(objects::HeadArgs),
+    Ls(objects::LsArgs),
+    Rm(objects::RmArgs),
+    Cp(objects::CpArgs),
+    WhichKey(objects::WhichKeyArgs),
     /// Print the version
     Version,
 }
@@ -54,7 +66,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output::complain(&error);
             let is_usage = error.is::<server::config::ConfigError>();
-            ExitCode::from(if is_usage { 2 } else { 1 })
+            ExitCode::from(if is_usage { 2 } else { objects::exit_code(&error) })
         }
     }
 }
@@ -69,6 +81,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config_command::run(command),
         Command::Bench(args) => runtime()?.block_on(async { Ok(bench::run(*args).await?) }),
         Command::ExportSealed(args) => export_sealed_command::run(args),
+        Command::KeyFile(command) => key_file_command::run(command),
+        Command::Put(args) => runtime()?.block_on(objects::put(args)),
+        Command::Get(args) => runtime()?.block_on(objects::get(args)),
+        Command::Head(args) => runtime()?.block_on(objects::head(args)),
+        Command::Ls(args) => runtime()?.block_on(objects::ls(args)),
+        Command::Rm(args) => runtime()?.block_on(objects::rm(args)),
+        Command::Cp(args) => runtime()?.block_on(objects::cp(args)),
+        Command::WhichKey(args) => runtime()?.block_on(objects::which_key(args)),
         Command::Version => {
             output::line(&format!("canopic {}", env!("CARGO_PKG_VERSION")))?;
             Ok(ExitCode::SUCCESS)

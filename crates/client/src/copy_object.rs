@@ -4,7 +4,7 @@
 
 use crate::address::{Address, encoded_path};
 use crate::body::Progress;
-use crate::client::{Call, Client, Failed};
+use crate::client::{Call, Client, Document, Failed};
 use crate::customer_key::CustomerKey;
 use crate::encryption::confirmed;
 use crate::error::{ClientError, Refusal};
@@ -45,7 +45,11 @@ pub async fn copy_object(
     let key = object.encryption.customer_key().map(Arc::as_ref);
     client.protect(key.or(source.key.as_deref()))?;
     match client.copy_whole(source, object).await {
-        Ok(copied) => Ok(copied),
+        Ok(answer) => {
+            confirmed(&object.address, key, &answer.headers)?;
+            let root = Element::parse(&answer.text);
+            Ok(Copied { etag: root.and_then(|root| root.text_of("ETag").map(str::to_owned)).unwrap_or_default() })
+        }
         Err(Failed::Refused(refusal)) if is_too_large(&refusal) => {
             copy_in_parts(client, source, object, progress).await
         }
@@ -55,21 +59,14 @@ pub async fn copy_object(
 
 impl Client {
     /// AWS: `CopyObject`.
-    async fn copy_whole(&self, source: &CopySource, object: &NewObject) -> Result<Copied, Failed> {
-        let key = object.encryption.customer_key().map(Arc::as_ref);
+    async fn copy_whole(&self, source: &CopySource, object: &NewObject) -> Result<Document, Failed> {
         let named = source.header();
         let mut call = Call::new(Method::PUT, &object.address);
         call.headers = object.encryption.headers();
         call.headers.push(("x-amz-copy-source", named.as_str().into()));
         call.headers.extend(source.key.iter().flat_map(|key| key.copy_source_headers()));
         call.slow = true;
-        let answer = self.call(&call).await?;
-        if confirmed(&object.address, key, &answer.headers).is_err() {
-            let message = "the server did not confirm the customer key of the target".to_owned();
-            return Err(Failed::Refused(Refusal { status: 200, code: UNCONFIRMED.to_owned(), message }));
-        }
-        let root = Element::parse(&answer.text);
-        Ok(Copied { etag: root.and_then(|root| root.text_of("ETag").map(str::to_owned)).unwrap_or_default() })
+        self.call(&call).await
     }
 
     /// AWS: `UploadPartCopy`, the bytes from `first` to `last`.
@@ -94,15 +91,13 @@ impl Client {
     }
 
     fn judge_copy(&self, source: &CopySource, object: &NewObject, failed: Failed) -> ClientError {
-        if let Failed::Refused(refusal) = &failed {
-            if refusal.code == UNCONFIRMED {
-                return ClientError::CustomerKeyIgnored { object: object.address.to_string() };
-            }
-            // Without more words, "not found" and "denied" may be about either; the target's bucket is the rarer one.
-            if refusal.code == "AccessDenied" && !refusal.message.contains("secret key") {
-                let what = format!("copying {} to {}", source.address, object.address);
-                return ClientError::AccessDenied { what, refusal: refusal.clone() };
-            }
+        // Without more words, a denial may be about either of the two.
+        if let Failed::Refused(refusal) = &failed
+            && refusal.code == "AccessDenied"
+            && !refusal.message.contains("secret key")
+        {
+            let what = format!("copying {} to {}", source.address, object.address);
+            return ClientError::AccessDenied { what, refusal: refusal.clone() };
         }
         let (with_key, option) = (source.key.is_some(), "--source-key-file");
         Asked { address: &source.address, with_key, option, endpoint: self.endpoint().url() }.judge(failed)
@@ -184,8 +179,6 @@ fn is_too_large(refusal: &Refusal) -> bool {
     refusal.status == 400 && (refusal.code == "EntityTooLarge" || refusal.message.contains("maximum allowable size"))
 }
 
-/// No code of a server has spaces.
-const UNCONFIRMED: &str = "unconfirmed key";
 const PART_SIZE: u64 = 1 << 30;
 const PARTS_IN_FLIGHT: usize = 4;
 

@@ -84,9 +84,10 @@ fn key_verdict(refusal: &Refusal, with_key: bool) -> Option<KeyVerdict> {
         None
     } else if says("encryption parameters are not applicable") {
         Some(KeyVerdict::NotApplicable)
-    } else if says("must provide the correct secret key") || says("did not match the ones used originally") {
-        Some(if with_key { KeyVerdict::Wrong } else { KeyVerdict::Required })
-    } else if says("stored using a form of Server Side Encryption") {
+    } else if says("must provide the correct secret key")
+        || says("did not match the ones used originally")
+        || says("stored using a form of Server Side Encryption")
+    {
         Some(if with_key { KeyVerdict::Wrong } else { KeyVerdict::Required })
     } else if !with_key && says("Server Side Encryption with Customer provided key") {
         Some(KeyVerdict::Required)

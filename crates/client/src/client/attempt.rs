@@ -121,7 +121,7 @@ impl Client {
         if let Some(token) = &self.0.session_token {
             headers.push(("x-amz-security-token", token.as_str().into()));
         }
-        headers.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        headers.sort_unstable_by_key(|(name, _)| *name);
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
         let mut request = Request::builder().method(&call.method).uri(target);
         for (name, value) in &headers {

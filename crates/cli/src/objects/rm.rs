@@ -1,0 +1,61 @@
+use std::process::ExitCode;
+
+use client::{Address, Client, ClientError, DELETE_MAX, Listing};
+
+use super::access_args::AccessArgs;
+use super::{exit_code, folder, with_object_key};
+
+/// Delete an object or a folder. No customer key is needed.
+#[derive(clap::Args)]
+pub(crate) struct RmArgs {
+    /// s3://BUCKET/KEY
+    target: Address,
+    /// Delete all objects of a folder
+    #[arg(long, short)]
+    recursive: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+pub(crate) async fn run(args: RmArgs) -> anyhow::Result<ExitCode> {
+    let client = args.access.client()?;
+    if args.recursive {
+        return remove_folder(&client, &folder(&args.target), args.quiet).await;
+    }
+    let address = with_object_key(&args.target)?;
+    client.delete_object(address).await?;
+    if !args.quiet {
+        crate::output::line(&address.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn remove_folder(client: &Client, folder: &Address, quiet: bool) -> anyhow::Result<ExitCode> {
+    let mut listing = Listing::new(folder, false);
+    let mut code = 0;
+    while let Some(page) = client.list_objects(&mut listing).await? {
+        let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+        for keys in keys.chunks(DELETE_MAX) {
+            let failures = client.delete_objects(folder, keys).await?;
+            for key in keys.iter().filter(|key| !quiet && failures.iter().all(|(failed, _)| failed != *key)) {
+                crate::output::line(&folder.with_key(key).to_string())?;
+            }
+            for (key, refusal) in failures {
+                let error = ClientError::Refused { what: folder.with_key(key).to_string(), refusal };
+                code = if code == 0 { denied_or_failed(&error) } else { code };
+                crate::output::complain(&error.into());
+            }
+        }
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn denied_or_failed(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Refused { refusal, .. } if refusal.code == "AccessDenied" => exit_code::ACCESS_DENIED,
+        other => exit_code::of(other),
+    }
+}
