@@ -36,7 +36,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for WipedReads<S> {
             && keys != self.wiped_for
         {
             self.wiped_for = keys;
-            buffer.initialize_unfilled().fill(0);
+            // Whatever lies behind it is wiped by being initialised.
+            let initialized = buffer.initialized().len() - buffer.filled().len();
+            buffer.initialize_unfilled()[..initialized].fill(0);
         }
         read
     }
@@ -71,6 +73,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WipedReads<S> {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::mem::MaybeUninit;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -104,6 +107,22 @@ mod tests {
         assert_eq!(&leftovers_after_reading(&mut reader).await, b"ab\x07\x07\x07\x07\x07\x07", "something comes");
         assert_eq!(leftovers_after_reading(&mut reader).await, [0; 8]);
         assert_eq!(leftovers_after_reading(&mut reader).await, [7; 8], "no other key has come");
+    }
+
+    #[tokio::test]
+    async fn leftovers_of_a_buffer_that_counts_as_uninitialised_are_wiped_too() {
+        let (_client, server) = tokio::io::duplex(64);
+        let uptake = Arc::new(Uptake::new());
+        let mut reader = WipedReads::new(server, Arc::clone(&uptake));
+        uptake.saw_customer_key();
+        let mut lent = [MaybeUninit::new(7_u8); 8];
+        poll_fn(|cx| {
+            let mut buffer = ReadBuf::uninit(&mut lent);
+            let _ = Pin::new(&mut reader).poll_read(cx, &mut buffer);
+            assert_eq!((buffer.initialized(), buffer.filled().len()), (&[0; 8][..], 0));
+            Poll::Ready(())
+        })
+        .await;
     }
 
     #[tokio::test]
