@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use envelope::AuditChain;
@@ -23,13 +24,27 @@ pub enum WhenUnwritable {
     Refuse,
 }
 
-/// An audit log that is written.
+/// An audit log that is written. When the last of its clones goes, it waits until everything is written.
 #[derive(Clone)]
 pub struct AuditLog {
-    queue: mpsc::Sender<Message>,
+    writer: Arc<WriterThread>,
     state: Arc<State>,
     when_unwritable: WhenUnwritable,
     clock: Clock,
+}
+
+struct WriterThread {
+    /// Closed before the thread is waited for: it ends when nobody is left to tell it anything.
+    queue: Option<mpsc::Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.queue = None;
+        // A panic of the writer has been reported by itself.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// What the writer and those who write share.
@@ -62,11 +77,12 @@ impl AuditLog {
         let (queue, messages) = mpsc::channel(QUEUE_LEN);
         let directory = files.directory.clone();
         let writer = Writer::open(files, chain, state.clone(), clock.clone())?;
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
             .spawn(move || writer.run(messages))
             .map_err(crate::files::at(&directory))?;
-        Ok(Self { queue, state, when_unwritable, clock })
+        let writer = Arc::new(WriterThread { queue: Some(queue), thread: Some(thread) });
+        Ok(Self { writer, state, when_unwritable, clock })
     }
 
     /// Whether the disk does not take lines at present.
@@ -79,7 +95,7 @@ impl AuditLog {
     /// that the disk does not take.
     pub async fn close(&self) -> Option<Head> {
         let (closed, head) = oneshot::channel();
-        self.queue.send(Message::Close(closed)).await.ok()?;
+        self.writer.queue.as_ref()?.send(Message::Close(closed)).await.ok()?;
         head.await.ok()
     }
 }
@@ -97,7 +113,8 @@ impl AuditTrail for AuditLog {
             };
         }
         let fields = entry::of_use(&key_use, (self.clock)());
-        self.queue.send(Message::Use(fields)).await.map_err(|_| AuditUnavailable)
+        let queue = self.writer.queue.as_ref().ok_or(AuditUnavailable)?;
+        queue.send(Message::Use(fields)).await.map_err(|_| AuditUnavailable)
     }
 }
 

@@ -29,6 +29,15 @@ impl Selection for Place {
     }
 }
 
+/// Those and where its audit log is.
+pub(crate) struct AuditPlace;
+
+impl Selection for AuditPlace {
+    fn takes(setting: &Setting) -> bool {
+        Place::takes(setting) || setting.name == "audit_dir"
+    }
+}
+
 /// The flags that were given.
 pub(crate) struct SettingArgs<S> {
     layer: Layer,

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub use file::{FileError, Misunderstood, Unreadable};
 pub use root_key_source::{ROOT_KEY_VARIABLE, RootKeySource};
 pub use settings::{Layer, SETTINGS, Setting};
-pub use value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value};
+pub use value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable};
 
 /// Names the configuration file.
 pub const CONFIG_VARIABLE: &str = "CANOPIC_CONFIG";
@@ -54,6 +54,8 @@ pub struct Config {
     pub log: LogLevels,
     /// In which form.
     pub log_format: LogFormat,
+    /// The audit log.
+    pub audit: Audit,
     /// How long running requests may take to finish at the end.
     pub shutdown_grace: Duration,
     /// What connections may take.
@@ -69,6 +71,19 @@ pub struct CertificateFiles {
     pub chain: PathBuf,
     /// The key, PEM.
     pub private_key: PathBuf,
+}
+
+/// Where and how the audit log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The length of a file that is followed by a new one, in MiB.
+    pub file_mib: u32,
+    /// How many files are kept.
+    pub files: u32,
+    /// What becomes of uses that cannot be written down.
+    pub when_unwritable: WhenUnwritable,
 }
 
 /// What connections may take of the server.
@@ -206,6 +221,13 @@ impl Config {
             body_timeout: layer.body_timeout.expect(defaulted).0,
         };
         limits.check()?;
+        let audit = Audit {
+            directory: layer.audit_dir.unwrap_or_else(|| data_dir.join("audit")),
+            file_mib: layer.audit_file_mib.expect(defaulted),
+            files: layer.audit_files.expect(defaulted),
+            when_unwritable: layer.audit_when_unwritable.expect(defaulted),
+        };
+        audit.check()?;
         Ok(Self {
             data_dir,
             root_key,
@@ -217,6 +239,7 @@ impl Config {
             region: layer.region.expect(defaulted),
             log: layer.log.expect(defaulted),
             log_format: layer.log_format.expect(defaulted),
+            audit,
             shutdown_grace: layer.shutdown_grace.expect(defaulted).0,
             limits,
             root_pair,
@@ -250,12 +273,23 @@ impl Config {
         line("region", quoted(&self.region));
         line("log", quoted(&self.log));
         line("log_format", quoted(&self.log_format));
+        line("audit_dir", quoted(&self.audit.directory.display()));
+        line("audit_file_mib", self.audit.file_mib.to_string());
+        line("audit_files", self.audit.files.to_string());
+        line("audit_when_unwritable", quoted(&self.audit.when_unwritable));
         line("shutdown_grace", quoted(&Period(self.shutdown_grace)));
         line("max_connections", self.limits.connections_max.to_string());
         line("handshake_timeout", quoted(&Period(self.limits.handshake_timeout)));
         line("header_timeout", quoted(&Period(self.limits.header_timeout)));
         line("body_timeout", quoted(&Period(self.limits.body_timeout)));
         text
+    }
+}
+
+impl Audit {
+    fn check(&self) -> Result<(), ConfigError> {
+        let zero = [("audit_file_mib", self.file_mib == 0), ("audit_files", self.files == 0)];
+        zero.into_iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 /// Names of the parts, which a half-finished first run may have left.
-const PARTS: [&str; 7] = ["lock", "tls", "keyring", ".keyring.new", "store", "admin.sock", "lost+found"];
+const PARTS: [&str; 8] = ["lock", "tls", "keyring", ".keyring.new", "store", "audit", "admin.sock", "lost+found"];
 
 /// A data directory that this process alone may use until the value is dropped.
 #[derive(Debug)]
@@ -106,7 +106,13 @@ impl DataDir {
     /// The sealed keyring.
     #[must_use]
     pub(crate) fn keyring(&self) -> PathBuf {
-        self.path.join("keyring")
+        Self::keyring_in(&self.path)
+    }
+
+    /// The sealed keyring of a directory that is not ours to lock.
+    #[must_use]
+    pub(crate) fn keyring_in(path: &Path) -> PathBuf {
+        path.join("keyring")
     }
 
     /// The embedded store.

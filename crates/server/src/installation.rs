@@ -128,6 +128,25 @@ pub(crate) fn keyring_of(data_dir: &DataDir, source: &RootKeySource) -> Result<L
     read_keyring(data_dir, source).map(|(keyring, _)| keyring)
 }
 
+/// Opens the keyring of a directory that a server may be using, for reading.
+///
+/// # Errors
+/// [`InstallationError`] says what is missing and what to do.
+pub(crate) fn keyring_in_use(data_dir: &Path, source: &RootKeySource) -> Result<LocalKeyring, InstallationError> {
+    let path = DataDir::keyring_in(data_dir);
+    let sealed = secret_file::read(&path)?;
+    let root_key = read_root_key(source)?.ok_or_else(|| InstallationError::RootKeyMissing {
+        data_dir: data_dir.to_owned(),
+        origin: source.to_string(),
+        id: RootKeyId::of_keyring_file(&sealed),
+    })?;
+    LocalKeyring::open(&root_key, &sealed).map_err(|error| InstallationError::KeyringUnusable {
+        keyring: path,
+        origin: source.to_string(),
+        source: error,
+    })
+}
+
 fn read_keyring(data_dir: &DataDir, source: &RootKeySource) -> Result<(LocalKeyring, RootKey), InstallationError> {
     let sealed = secret_file::read(&data_dir.keyring())?;
     let root_key = read_root_key(source)?.ok_or_else(|| missing(data_dir, source, Some(&sealed)))?;

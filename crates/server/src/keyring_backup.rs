@@ -11,9 +11,10 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use envelope::{OpenKeyringError, RootKey, RootKeyTextError};
-use kms::LocalKeyring;
+use kms::{LocalKeyring, NoAudit};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, RootKeySource};
@@ -138,7 +139,7 @@ pub async fn restore_keyring(config: &Config, backup: &[u8]) -> Result<Restored,
     let keyring = std::sync::Arc::new(keyring);
     if data_dir.store().exists() {
         let other = |reason: String| RestoreError::OtherStore { data_dir: config.data_dir.clone(), reason };
-        let store = store::open(&data_dir, &ServerKeys::local(keyring.clone())).await;
+        let store = store::open(&data_dir, &ServerKeys::local(keyring.clone()), Arc::new(NoAudit)).await;
         let operations = store.map_err(|error| other(error.to_string()))?;
         operations.users.root().await.map_err(|error| other(error.to_string()))?;
     }
@@ -223,7 +224,7 @@ mod tests {
         let keyring = keyring();
         restore_keyring(&config, &backup_of(&keyring)).await.unwrap();
         let made = installation::Installation::open(&config.data_dir, &config.root_key).unwrap();
-        let operations = store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone())).await.unwrap();
+        let operations = store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit)).await.unwrap();
         operations.users.root().await.unwrap();
         drop((operations, made));
 

@@ -11,6 +11,7 @@ pub mod logging;
 pub mod tls;
 
 mod admin;
+mod audit;
 mod clock;
 mod data_dir;
 mod gateway;
@@ -26,18 +27,24 @@ mod serve;
 mod server_keys;
 mod start;
 mod store;
+mod verify_at_rest;
 mod welcome;
 
 pub use admin::{AdminSocketError, ShortPath};
+pub use audit::{VerifyAuditError, verify as verify_audit};
+pub use audit_log::{AuditLogError, Head as AuditHead, Problem as AuditProblem, Report as AuditReport};
 pub use data_dir::{DataDirError, admin_socket};
 pub use gateway::GatewayError;
 pub use installation::InstallationError;
 pub use keyring_backup::{BackupError, BackupKey, RestoreError, Restored, restore_keyring, root_key_text};
 pub use offline::{Offline, OfflineError};
 pub use offline_store::{OfflineExportError, OfflineStore, OfflineStoreError};
-pub use operations::{ExportDamage, HeldBy, SealedExport};
+pub use operations::{
+    ExportDamage, Finding, HeldBy, ObjectVerdict, Proof, SealedExport, VerifySink, VerifySummary,
+};
 pub use root_pair::RootPairError;
 pub use secret_file::SecretFileError;
 pub use serve::{Ended, ServeError, serve};
 pub use start::{Running, StartError, start};
 pub use store::StoreError;
+pub use verify_at_rest::{ByteRate, OfflineVerifier, OfflineVerifyError};

@@ -1,5 +1,7 @@
 //! The admin API on a data directory without a server.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use model::Principal;
@@ -25,6 +27,9 @@ pub enum OfflineError {
     /// It is no installation, its keys are missing, or a server is running on it.
     #[error(transparent)]
     Installation(#[from] InstallationError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] audit_log::AuditLogError),
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,7 +46,8 @@ impl Offline {
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
         let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
         let keys = ServerKeys::local(keyring);
-        let operations = store::open(&data_dir, &keys).await?;
+        let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
+        let operations = store::open(&data_dir, &keys, Arc::new(audit)).await?;
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
         Ok(Self { api: AdminApi::new(operations.users, keys), root, _data_dir: data_dir })
     }

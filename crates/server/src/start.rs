@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_log::{AuditLog, AuditLogError};
 use operations::{IssuedAccessKey, Operations};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The keys or the data directory.
     #[error(transparent)]
     Installation(#[from] InstallationError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,6 +81,7 @@ pub struct Running {
     authority: Option<PathBuf>,
     root_pair: Option<IssuedAccessKey>,
     grace: Duration,
+    audit: AuditLog,
     // Dropped last: with it goes the lock.
     _data_dir: DataDir,
 }
@@ -110,6 +115,11 @@ impl Running {
         self.health.set_stopping();
         self.http_server.stop(self.grace).await;
         self.background.shutdown().await;
+        // An operator who keeps the line elsewhere finds out later if the end of the log is cut off.
+        match self.audit.close().await {
+            Some(head) => tracing::info!(%head, "the audit log is closed"),
+            None => tracing::error!("the audit log could not be written to its end"),
+        }
     }
 }
 
@@ -146,7 +156,8 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     };
 
     let keys = ServerKeys::local(keyring);
-    let operations = store::open(&data_dir, &keys).await?;
+    let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
+    let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
     let health = Health::new(operations.users.clone());
     let admin = AdminApi::new(operations.users.clone(), keys.clone());
     let root = operations.users.root().await.map_err(|error| StoreError::Records(error.to_string()))?;
@@ -172,6 +183,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         authority,
         root_pair,
         grace: config.shutdown_grace,
+        audit,
         _data_dir: data_dir,
     })
 }

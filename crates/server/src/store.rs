@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kms::{DataKeys, NoAudit};
+use kms::{AuditTrail, DataKeys};
 use operations::{Operations, Ports};
 use storage_embedded::{EmbeddedStore, OpenError};
 
@@ -25,7 +25,11 @@ pub enum StoreError {
 }
 
 /// Opens the store of a data directory, which may take a while after a crash, and puts the operations on it.
-pub(crate) async fn open(data_dir: &DataDir, keys: &ServerKeys) -> Result<Operations, StoreError> {
+pub(crate) async fn open(
+    data_dir: &DataDir,
+    keys: &ServerKeys,
+    audit: Arc<dyn AuditTrail>,
+) -> Result<Operations, StoreError> {
     let path = data_dir.store();
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &storage_embedded::Config::default()));
     let store = Arc::new(opened.await.map_err(|_| StoreError::Interrupted)??);
@@ -33,7 +37,7 @@ pub(crate) async fn open(data_dir: &DataDir, keys: &ServerKeys) -> Result<Operat
     Ok(Operations::new(Ports {
         metadata: store.clone(),
         blobs: store,
-        keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), Arc::new(NoAudit)),
+        keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), audit),
         store_key,
         clock: Arc::new(SystemClock),
     }))

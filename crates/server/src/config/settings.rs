@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value};
+use super::value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -96,6 +96,14 @@ settings! {
         "What is logged, in the form of `RUST_LOG`, which counts too. Other people's code is never below `warn`.";
     log_format: LogFormat, "FORMAT", "auto",
         "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere.";
+    audit_dir: PathBuf, "DIR", "",
+        "Where the audit log of server-held keys is written: `audit` in the data directory, unless set.";
+    audit_file_mib: u32, "MIB", "64",
+        "A file of the audit log that is as long as this is followed by a new one.";
+    audit_files: u32, "COUNT", "16",
+        "How many files of the audit log are kept; at least 2.";
+    audit_when_unwritable: WhenUnwritable, "CHOICE", "go-on",
+        "What becomes of requests that need a server-held key while the audit log cannot be written: `go-on` (counted in the log later), or `refuse`.";
     shutdown_grace: Period, "TIME", "30s",
         "How long running requests may take to finish when the server is told to stop.";
     max_connections: u32, "COUNT", "4096",

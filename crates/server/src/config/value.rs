@@ -41,7 +41,7 @@ macro_rules! deserialize_as_text {
     )*};
 }
 
-deserialize_as_text!(Listen, Period, Domain, Region, Network, LogFormat, LogLevels);
+deserialize_as_text!(Listen, Period, Domain, Region, Network, LogFormat, LogLevels, WhenUnwritable);
 
 impl Value for PathBuf {
     fn parse(text: &str) -> Result<Self, InvalidValue> {
@@ -247,6 +247,35 @@ impl fmt::Display for LogFormat {
             Self::Auto => "auto",
             Self::Text => "text",
             Self::Json => "json",
+        })
+    }
+}
+
+/// What becomes of uses of server-held keys while the audit log cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub enum WhenUnwritable {
+    /// They go on, and are counted.
+    GoOn,
+    /// They are refused.
+    Refuse,
+}
+
+impl Value for WhenUnwritable {
+    fn parse(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "go-on" => Ok(Self::GoOn),
+            "refuse" => Ok(Self::Refuse),
+            _ => Err(InvalidValue { expected: "go-on or refuse" }),
+        }
+    }
+}
+
+impl fmt::Display for WhenUnwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoOn => "go-on",
+            Self::Refuse => "refuse",
         })
     }
 }
