@@ -14,6 +14,7 @@ mod objects;
 mod output;
 mod serve_command;
 mod setting_args;
+mod verify_command;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Write one object out as one file, still sealed; no server may run, and no key is needed
     ExportSealed(export_sealed_command::ExportSealedArgs),
+    /// Look at everything that is stored, and say what is damaged and what is not sealed; no server may run
+    VerifyAtRest(verify_command::VerifyArgs),
     /// Make customer keys, and show how clients are given them
     #[command(subcommand)]
     KeyFile(key_file_command::KeyFileCommand),
@@ -81,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config_command::run(command),
         Command::Bench(args) => runtime()?.block_on(async { Ok(bench::run(*args).await?) }),
         Command::ExportSealed(args) => export_sealed_command::run(args),
+        Command::VerifyAtRest(args) => verify_command::run(args),
         Command::KeyFile(command) => key_file_command::run(command),
         Command::Put(args) => runtime()?.block_on(objects::put(args)),
         Command::Get(args) => runtime()?.block_on(objects::get(args)),

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 /// A store that nobody else uses meanwhile, with its keys as far as they are at hand.
 pub struct OfflineStore {
     store: Arc<EmbeddedStore>,
-    keyring: Result<LocalKeyring, InstallationError>,
+    keyring: Result<Arc<LocalKeyring>, InstallationError>,
     // Dropped last: with it goes the lock.
     _data_dir: DataDir,
 }
@@ -55,7 +55,7 @@ impl OfflineStore {
     /// [`OfflineStoreError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineStoreError> {
         let data_dir = DataDir::open_store(&config.data_dir)?;
-        let keyring = keyring_of(&data_dir, &config.root_key);
+        let keyring = keyring_of(&data_dir, &config.root_key).map(Arc::new);
         let path = data_dir.store();
         let store_config = StoreConfig { collects: false, ..StoreConfig::default() };
         let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &store_config)).await;
@@ -69,6 +69,16 @@ impl OfflineStore {
         self.keyring.as_ref().err()
     }
 
+    /// The server's keys, or why they are not at hand.
+    pub(crate) fn keyring(&self) -> Result<Arc<LocalKeyring>, &InstallationError> {
+        self.keyring.as_ref().map(Arc::clone)
+    }
+
+    /// What is stored.
+    pub(crate) fn store(&self) -> Arc<EmbeddedStore> {
+        Arc::clone(&self.store)
+    }
+
     /// Finds an object for export. With the server's keys at hand its records are authenticated.
     ///
     /// # Errors
@@ -76,7 +86,7 @@ impl OfflineStore {
     pub async fn export(&self, bucket: &str, object: &str) -> Result<SealedExport, OfflineExportError> {
         let bucket = BucketName::parse(bucket).map_err(|_| OfflineExportError::BucketName(bucket.to_owned()))?;
         let object = ObjectKey::parse(object).map_err(|_| OfflineExportError::ObjectKey)?;
-        let store_key: Option<Arc<StoreKey>> = self.keyring.as_ref().ok().map(LocalKeyring::store_key);
+        let store_key: Option<Arc<StoreKey>> = self.keyring.as_ref().ok().map(|keyring| keyring.store_key());
         let exporter = SealedExporter::new(self.store.clone(), self.store.clone(), store_key.as_deref());
         Ok(exporter.prepare(&bucket, &object).await?)
     }
