@@ -5,6 +5,8 @@ import os
 import pytest
 
 from matrix import (
+    attributes,
+    bucket_encryption,
     checksums,
     copies,
     forms,
@@ -14,6 +16,7 @@ from matrix import (
     reads,
     refusals,
     rekeying,
+    server_keys,
     writes,
 )
 from matrix.runner import run
@@ -32,6 +35,9 @@ FAMILIES = {
     "checksums": (checksums, 500),
     "forms": (forms, 500),
     "rekeying": (rekeying, 100),
+    "attributes": (attributes, 100),
+    "server-keys": (server_keys, 100),
+    "bucket-encryption": (bucket_encryption, 50),
 }
 
 

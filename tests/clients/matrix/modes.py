@@ -97,8 +97,9 @@ KMS_NAMED = sse_kms("sse-kms-named", NAMED_KEY, NAMED, bucket_key=True)
 DEFAULT_KMS = sse_kms("default-kms", DEFAULT_KEY, {}, "default-kms")
 DEFAULT_KMS_NAMED = sse_kms("default-kms-named", NAMED_KEY, {}, "default-kms-named", bucket_key=True)
 
-MODES = [KEY_A, KEY_B, GUIDE, S3, NOTHING]
-ARRIVING = [DEFAULT_S3, KMS, KMS_NAMED, DEFAULT_KMS, DEFAULT_KMS_NAMED]
+MODES = [KEY_A, KEY_B, GUIDE, S3, NOTHING, DEFAULT_S3, KMS, KMS_NAMED, DEFAULT_KMS, DEFAULT_KMS_NAMED]
+# One mode of each holder of keys, and of SSE-KMS with a bucket key too.
+HELD = [KEY_A, S3, KMS, KMS_NAMED]
 
 # What the buckets have as their defaults; "plain" has none.
 RULES = {

@@ -31,7 +31,13 @@ def groups(world, slow):
 def reads(world, mode, size):
     name = f"read/{mode.name}/{size}"
     body = body_of(size, name)
-    group = Group(name, lambda wire: (*put(wire, world, mode, name, body), body))
+
+    def prepare(wire):
+        target, etag = put(wire, world, mode, name, body)
+        date = get(wire, target, mode, method="HEAD").headers["last-modified"]
+        return target, etag, body, parsedate_to_datetime(date)
+
+    group = Group(name, prepare)
     for method in METHODS:
         group.add(f"{method}/all", whole(mode, method))
         for shape, header in shapes(size).items():
@@ -52,7 +58,7 @@ def told(etag):
 
 def whole(mode, method, headers=None):
     def case(wire, made):
-        target, etag, body = made
+        target, etag, body, *_ = made
         answer = get(wire, target, mode, headers, method)
         is_answered(answer, 200, mode.read, {**told(etag), "content-range": None, "x-amz-mp-parts-count": None})
         is_body(answer, body, method)
@@ -64,7 +70,7 @@ def ranged(mode, method, header):
     """One range header. A header that HTTP says to ignore gives the whole object."""
 
     def case(wire, made):
-        target, etag, body = made
+        target, etag, body, *_ = made
         answer = get(wire, target, mode, {"range": header}, method)
         wanted = resolve(header, len(body))
         if wanted == "unsatisfiable":
@@ -85,7 +91,7 @@ def one_part(mode, method):
     """Part 1 of an object in one piece is the object; it has no count of parts. An empty part has no range."""
 
     def case(wire, made):
-        target, etag, body = made
+        target, etag, body, *_ = made
         answer = get(wire, f"{target}?partNumber=1", mode, method=method)
         if body:
             range_told = f"bytes 0-{len(body) - 1}/{len(body)}"
@@ -130,8 +136,8 @@ def conditions(mode, method):
 
     def holds(make):
         def case(wire, made):
-            target, etag, body = made
-            answer = get(wire, target, mode, make(etag, modified(wire, target, mode)), method)
+            target, etag, body, date = made
+            answer = get(wire, target, mode, make(etag, date), method)
             is_answered(answer, 200, mode.read, told(etag))
             is_body(answer, body, method)
 
@@ -139,8 +145,8 @@ def conditions(mode, method):
 
     def fails(make, refusal):
         def case(wire, made):
-            target, etag, body = made
-            answer = get(wire, target, mode, make(etag, modified(wire, target, mode)), method)
+            target, etag, body, date = made
+            answer = get(wire, target, mode, make(etag, date), method)
             is_refused(answer, refusal, method)
             if refusal.status == 304:
                 assert answer.body == b"" and answer.headers["etag"] == etag, answer.headers.items()
@@ -166,8 +172,8 @@ def if_range(mode, method):
 
     def asked(make, honoured):
         def case(wire, made):
-            target, etag, body = made
-            headers = {"range": "bytes=0-0", "if-range": make(etag, modified(wire, target, mode))}
+            target, etag, body, date = made
+            headers = {"range": "bytes=0-0", "if-range": make(etag, date)}
             answer = get(wire, target, mode, headers, method)
             if not honoured:
                 is_answered(answer, 200, mode.read, {**told(etag), "content-range": None})
@@ -181,10 +187,6 @@ def if_range(mode, method):
         return case
 
     return {f"if-range-{name}": asked(*how) for name, how in table.items()}
-
-
-def modified(wire, target, mode):
-    return parsedate_to_datetime(get(wire, target, mode, method="HEAD").headers["last-modified"])
 
 
 def http_date(date, seconds):

@@ -128,6 +128,7 @@ def small(world, bucket, modes):
                 group.add(
                     f"{pair}/replaced-{size}", keeps(world, bucket, source, target, f"{name}/{pair}", size, REPLACED)
                 )
+            group.add(f"{pair}/another-checksum", reads_its_bytes(world, bucket, source, target, f"{name}/{pair}"))
             for condition in ({"x-amz-copy-source-if-match": other}, {"if-match": other}, {"if-none-match": "*"}):
                 header = next(iter(condition))
                 group.add(f"{pair}/{header}", unchanged(world, bucket, source, target, f"{name}/{pair}", condition))
@@ -145,6 +146,21 @@ def keeps(world, bucket, source, target, name, size, directive):
         walker.step(wire, target, directive)
         told = {header: value for header, value in directive.items() if "directive" not in header} or META
         has_headers(holds(wire, walker.target, target, walker.body, walker.etag), told)
+
+    return case
+
+
+def reads_its_bytes(world, bucket, source, target, name):
+    """A checksum that the object does not have is computed from its bytes, and the object is sealed anew."""
+
+    def case(wire, _):
+        body = body_of(CHUNK + 1, name)
+        walker = start(wire, world, bucket, source, name, body)
+        asked = {"x-amz-checksum-algorithm": "CRC32"}
+        etag = is_copied(copy(wire, source, walker.target, target, walker.target, asked), target)
+        answer = get(wire, walker.target, target, {"x-amz-checksum-mode": "ENABLED"}, "HEAD")
+        is_answered(answer, 200, target.read, {"x-amz-checksum-crc32": base64.b64encode(crc32(body)).decode()})
+        holds(wire, walker.target, target, body, etag)
 
     return case
 

@@ -52,7 +52,7 @@ class World:
     def prepare(self, wire):
         """Makes the buckets with their defaults, and the KMS key that some modes name."""
         if any(mode.read.get(modes.KMS_KEY_ID) == modes.NAMED_KEY for mode in self.modes):
-            self.server.command("kms-key", "create", modes.NAMED_KEY)
+            self.server.command("kms", "create", modes.NAMED_KEY)
         for name in sorted({mode.bucket for mode in self.modes}):
             bucket = f"/{self.name}-{name}"
             assert wire("PUT", bucket).status == 200, bucket
