@@ -7,11 +7,9 @@ use admin_api::{
 };
 use clap::{Args, Subcommand};
 use server::config::{Period, Value as _};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::door::{Door, DoorArgs};
-use crate::output;
+use crate::output::{self, date};
 
 #[derive(Subcommand)]
 pub(crate) enum UserCommand {
@@ -136,20 +134,9 @@ fn seconds(text: &str) -> anyhow::Result<u64> {
     Ok(period.0.as_secs())
 }
 
-fn date(ms: u64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(ms / 1000).unwrap_or(i64::MAX));
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| "?".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_written_by_rfc_3339() {
-        assert_eq!(date(1_800_000_000_123), "2027-01-15T08:00:00Z");
-        assert_eq!(date(u64::MAX), "?");
-    }
 
     #[test]
     fn periods_become_seconds() {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{Credentials, SignedParts, Signer, stamp};
 use bytes::Bytes;
+use client::{Credentials, SignedParts, Signer, stamp};
 use http::uri::Scheme;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;

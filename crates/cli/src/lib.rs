@@ -5,13 +5,18 @@
 //! (docs/client.md). No secret is ever an argument: a command line can be read by everybody on the machine.
 
 mod admin_command;
+mod age_file;
+mod audit_command;
 mod config_command;
 mod door;
 mod export_sealed_command;
 mod https_door;
 mod key_file_command;
+mod keyring_command;
+mod kms_command;
 mod objects;
 mod output;
+mod passphrase;
 mod serve_command;
 mod setting_args;
 mod verify_command;
@@ -37,6 +42,15 @@ enum Command {
     /// Issue, list and revoke access keys and tokens
     #[command(subcommand)]
     Key(admin_command::KeyCommand),
+    /// Look after the server's own keys: versions, backups, the root key
+    #[command(subcommand)]
+    Keyring(keyring_command::KeyringCommand),
+    /// Create, rotate, disable and delete the keys of SSE-KMS
+    #[command(subcommand)]
+    Kms(kms_command::KmsCommand),
+    /// Check the log of the uses of server-held keys
+    #[command(subcommand)]
+    Audit(audit_command::AuditCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
@@ -81,6 +95,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve_command::run(args),
         Command::User(command) => admin_command::run_user(command),
         Command::Key(command) => admin_command::run_key(command),
+        Command::Keyring(command) => keyring_command::run(command),
+        Command::Kms(command) => kms_command::run(command),
+        Command::Audit(command) => audit_command::run(command),
         Command::Config(command) => config_command::run(command),
         Command::Bench(args) => runtime()?.block_on(async { Ok(bench::run(*args).await?) }),
         Command::ExportSealed(args) => export_sealed_command::run(args),

@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 /// Writes a line of the result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -22,6 +25,12 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         line(cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// A time, in milliseconds since 1970, as RFC 3339 writes it.
+pub(crate) fn date(ms: u64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(ms / 1000).unwrap_or(i64::MAX));
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| "?".to_owned())
 }
 
 /// Says something beside the result.
@@ -47,6 +56,12 @@ fn explain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_written_by_rfc_3339() {
+        assert_eq!(date(1_800_000_000_123), "2027-01-15T08:00:00Z");
+        assert_eq!(date(u64::MAX), "?");
+    }
 
     #[test]
     fn a_cause_is_told_once() {

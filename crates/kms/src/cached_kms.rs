@@ -148,6 +148,14 @@ impl CachedKms {
         rotated
     }
 
+    /// Whether the current version of a key sealed this. See [`KeyService::is_current`].
+    ///
+    /// # Errors
+    /// As [`KeyService::is_current`].
+    pub async fn is_current(&self, id: &KmsKeyId, sealed: &[u8]) -> Outcome<bool> {
+        self.kms.is_current(id, sealed).await
+    }
+
     /// Wipes what is kept of a key.
     pub fn forget(&self, id: &KmsKeyId) {
         self.opened.remove_where(|(kms_key, _)| kms_key == id);

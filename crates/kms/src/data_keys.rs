@@ -122,6 +122,43 @@ impl DataKeys {
         result
     }
 
+    /// Whether a wrap is as one would be made now: by the current version of the key that made it. A customer's always
+    /// is. A KMS that cannot tell its versions apart says that no wrap is.
+    ///
+    /// # Errors
+    /// [`KeyServiceError`].
+    pub async fn is_current(&self, wrap: &StoredWrap) -> Result<bool, KeyServiceError> {
+        match (wrap.wrapped.holder(), &wrap.kms) {
+            (KeyHolder::Customer, _) => Ok(true),
+            (KeyHolder::Keyring(id), _) => Ok(id == self.keyring.current()),
+            (KeyHolder::Kms(_), Some(kms)) => self.kms()?.is_current(&kms.kms_key, &kms.sealed_key).await,
+            (KeyHolder::Kms(_), None) => Err(envelope::Damaged.into()),
+        }
+    }
+
+    /// A wrap of the same data key for the same holder, by the current version of its key; `None` for a customer's.
+    ///
+    /// # Errors
+    /// [`KeyServiceError`].
+    pub async fn rewrap(
+        &self,
+        wrap: &StoredWrap,
+        identity: &ObjectIdentity<'_>,
+        requester: Requester<'_>,
+    ) -> Result<Option<StoredWrap>, KeyServiceError> {
+        let holder = match (wrap.wrapped.holder(), &wrap.kms) {
+            (KeyHolder::Customer, _) => return Ok(None),
+            (_, None) => ServerHolder::Keyring,
+            (_, Some(kms)) => ServerHolder::Kms(KmsWrapRequest {
+                kms_key: Some(kms.kms_key.clone()),
+                context: kms.context,
+                bucket_key: kms.bucket_key,
+            }),
+        };
+        let data_key = self.unwrap(wrap, identity, requester).await?;
+        self.wrap(&data_key, identity, &holder, requester).await.map(Some)
+    }
+
     async fn wrap_for_kms(
         &self,
         data_key: &DataKey,

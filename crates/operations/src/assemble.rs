@@ -9,6 +9,7 @@ use crate::buckets::{BucketCache, Buckets};
 use crate::clock::Clock;
 use crate::objects::Objects;
 use crate::records::Records;
+use crate::rewrap::Rewrapper;
 use crate::uploads::Uploads;
 use crate::users::Users;
 
@@ -39,6 +40,8 @@ pub struct Operations {
     pub uploads: Uploads,
     /// Users and their access keys.
     pub users: Users,
+    /// Wraps data keys anew, in the background.
+    pub rewrapper: Rewrapper,
 }
 
 impl Operations {
@@ -54,11 +57,14 @@ impl Operations {
             clock: ports.clock.clone(),
             part_lists: Arc::default(),
         };
+        let rewrapper =
+            Rewrapper { records: records.clone(), keys: objects.keys.clone(), clock: ports.clock.clone() };
         Self {
             authorizer: Authorizer::new(records.clone(), Arc::new(BucketCache::default())),
             buckets: Buckets::new(records.clone(), ports.clock.clone()),
             uploads: Uploads::new(objects.clone()),
             objects,
+            rewrapper,
             users: Users::new(records, &ports.store_key, ports.clock),
         }
     }

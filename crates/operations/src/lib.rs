@@ -33,6 +33,7 @@ mod export_sealed;
 mod get_object;
 mod get_object_attributes;
 mod held_by;
+mod key_census;
 mod leftovers;
 mod list_multipart_uploads;
 mod list_objects;
@@ -46,6 +47,7 @@ mod part_lists;
 mod put_object;
 mod rekey;
 mod replaced;
+mod rewrap;
 mod seal_body;
 mod update_object_encryption;
 mod upload_part;
@@ -78,6 +80,7 @@ pub use export_sealed::{ExportDamage, ExportError, ExportPieces, SealedExport, S
 pub use get_object::{GetObject, GetObjectOutput, ReadError};
 pub use get_object_attributes::ObjectAttributes;
 pub use held_by::HeldBy;
+pub use key_census::{HeldCount, KeyCensus};
 pub use kms::{KeyServiceError, KmsWrapRequest};
 pub use list_multipart_uploads::{ListUploads, UploadEntry, UploadsPage};
 pub use list_objects::{ListObjects, ListedObject, ObjectsPage};
@@ -87,6 +90,7 @@ pub use object_info::ObjectInfo;
 pub use objects::Objects;
 pub use put_object::{PutObject, PutObjectError, PutObjectOutput, WriteBodyError};
 pub use records::{CannedAcl, ObjectMetadata};
+pub use rewrap::{Rewrap, Rewrapper, Step};
 pub use update_object_encryption::{NotForCustomerKeys, UpdateObjectEncryptionError};
 pub use upload_part::{
     OtherChecksum, UploadPart, UploadPartCopy, UploadPartCopyError, UploadPartError, UploadPartOutput,

@@ -1,0 +1,170 @@
+//! `canopic keyring …`.
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use admin_api::{ExportKeyring, KeyringStatus, ResealKeyring, RotateKeyring, Secret};
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Subcommand;
+use server::{BackupKey, Restored};
+
+use crate::door::DoorArgs;
+use crate::output::{self, date};
+use crate::setting_args::{Place, SettingArgs};
+use crate::{age_file, passphrase};
+
+/// Bytes of the largest backup: a keyring has at most 8 MiB.
+const BACKUP_LEN_MAX: u64 = 16 * 1024 * 1024;
+
+#[derive(Subcommand)]
+pub(crate) enum KeyringCommand {
+    /// Show the versions of the keyring's key: id, state, creation
+    Status {
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Start a new version of the keyring's key; older versions go on opening what they wrapped
+    Rotate {
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Write all keys of the keyring into one file, sealed under a passphrase (age format)
+    Backup {
+        /// Where to write; never over a file that is there
+        file: PathBuf,
+        /// The passphrase is the first line of this file [default: it is asked for]
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Make the keyring out of a backup, under this machine's root key; no server may run
+    Restore {
+        /// What `backup` wrote
+        file: PathBuf,
+        /// The passphrase is the first line of this file [default: it is asked for]
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        settings: SettingArgs<Place>,
+    },
+    /// Seal the keyring under another root key; the old one does not open it any more
+    Reseal {
+        /// The file of the new root key; it is made if there is none
+        #[arg(long, value_name = "FILE")]
+        new_root_key_file: PathBuf,
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Make a root key and its file, for a server that is to get it as a variable or a credential
+    NewRootKey {
+        /// Where to write; never over a file that is there
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: KeyringCommand) -> anyhow::Result<ExitCode> {
+    crate::runtime()?.block_on(async {
+        match command {
+            KeyringCommand::Status { door } => status(door).await?,
+            KeyringCommand::Rotate { door } => {
+                let version = door.open().await?.call(&RotateKeyring {}).await?;
+                output::line(&version.id)?;
+                output::note("the keyring has changed; back it up: canopic keyring backup FILE");
+            }
+            KeyringCommand::Backup { file, passphrase_file, door } => {
+                backup(&file, passphrase_file.as_deref(), door).await?;
+            }
+            KeyringCommand::Restore { file, passphrase_file, settings } => {
+                restore(&file, passphrase_file.as_deref(), settings).await?;
+            }
+            KeyringCommand::Reseal { new_root_key_file, door } => reseal(&new_root_key_file, door).await?,
+            KeyringCommand::NewRootKey { file } => {
+                let (_, made) = server::root_key_text(&file)?;
+                anyhow::ensure!(made, "{} exists, and is not overwritten", file.display());
+                output::note("keep a copy of it away from the data: without it the keyring does not open");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn status(door: DoorArgs) -> anyhow::Result<()> {
+    let keyring = door.open().await?.call(&KeyringStatus {}).await?;
+    output::line(&format!("root key {}", keyring.root_key_id))?;
+    let rows = keyring.versions.into_iter().map(|version| {
+        let state = if version.is_current { "current" } else { "retired" };
+        let created = version.created_ms.map_or_else(|| "-".to_owned(), date);
+        vec![version.id, state.to_owned(), created]
+    });
+    output::table(&["VERSION", "STATE", "CREATED"], &rows.collect::<Vec<_>>())?;
+    Ok(())
+}
+
+async fn backup(file: &Path, passphrase_file: Option<&Path>, door: DoorArgs) -> anyhow::Result<()> {
+    if file.symlink_metadata().is_ok() {
+        bail!("{} exists, and is not overwritten", file.display());
+    }
+    let door = door.open().await?;
+    let passphrase = passphrase::choose(passphrase_file)?;
+    let key = BackupKey::generate();
+    let root_key = Secret::new(key.to_text().to_string());
+    let exported = door.call(&ExportKeyring { root_key }).await?;
+    let sealed = STANDARD.decode(exported.sealed).context("the server's answer makes no sense")?;
+    let sealed = age_file::seal(passphrase, &key.backup(&sealed)?)?;
+    write(file, &sealed).with_context(|| file.display().to_string())?;
+    output::note(&format!(
+        "{} opens every object that the server's keys do; keep it, and the passphrase",
+        file.display()
+    ));
+    Ok(())
+}
+
+async fn restore(file: &Path, passphrase_file: Option<&Path>, settings: SettingArgs<Place>) -> anyhow::Result<()> {
+    let config = settings.load()?;
+    let sealed = read(file).with_context(|| file.display().to_string())?;
+    let passphrase = passphrase::ask(passphrase_file)?;
+    let backup = age_file::open(passphrase, &sealed).with_context(|| file.display().to_string())?;
+    match server::restore_keyring(&config, &backup).await? {
+        Restored::AlreadyThere => output::note("the keyring is there already, with the same keys"),
+        Restored::Made { with_root_key } => {
+            let made = if with_root_key { "the keyring and a root key were made" } else { "the keyring was made" };
+            output::note(&format!("{made}; it is sealed under {}", config.root_key));
+        }
+    }
+    Ok(())
+}
+
+async fn reseal(file: &Path, door: DoorArgs) -> anyhow::Result<()> {
+    let door = door.open().await?;
+    let (text, made) = server::root_key_text(file)?;
+    if made {
+        output::note(&format!("made a new root key: {}", file.display()));
+    }
+    let keyring = door.call(&ResealKeyring { root_key: Secret::new(text.to_string()) }).await?;
+    output::line(&format!("root key {}", keyring.root_key_id))?;
+    output::note(&format!(
+        "the next start needs {}: put it where the old root key was, or set root_key_file",
+        file.display()
+    ));
+    Ok(())
+}
+
+/// Writes a file that only its owner may read, and makes it durable.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(BACKUP_LEN_MAX + 1).read_to_end(&mut bytes)?;
+    anyhow::ensure!(bytes.len() as u64 <= BACKUP_LEN_MAX, "it is larger than any backup of a keyring");
+    Ok(bytes)
+}

@@ -1,0 +1,100 @@
+//! Which keys the objects and uploads of the store need, counted record by record.
+
+use std::collections::HashMap;
+
+use kms::{DataKeys, StoredWrap};
+use storage::{Entry, Scope, Table};
+
+use crate::error::Fault;
+use crate::held_by::HeldBy;
+use crate::records::{BucketRecord, ObjectRecord, Records, UploadRecord, tables};
+
+/// What a census came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyCensus {
+    /// Objects and uploads in progress by whose key opens them.
+    pub held_by: HashMap<HeldBy, HeldCount>,
+    /// Those among them whose key the server holds and would wrap with a newer version now.
+    pub outdated: u64,
+    /// Records that cannot be read: which key they need, nobody knows.
+    pub unreadable: u64,
+}
+
+/// How many records one key opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldCount {
+    /// Objects.
+    pub objects: u64,
+    /// Uploads in progress.
+    pub uploads: u64,
+}
+
+impl KeyCensus {
+    /// All records that were counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let held: u64 = self.held_by.values().map(|count| count.objects + count.uploads).sum();
+        held + self.unreadable
+    }
+}
+
+/// Walks all buckets. In each, uploads come before objects: whatever is completed meanwhile is counted at least once.
+/// `progress` hears now and then how many records were looked at.
+pub(crate) async fn count(
+    records: &Records,
+    keys: &DataKeys,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<KeyCensus, Fault> {
+    let mut census = KeyCensus::default();
+    let mut buckets = records.pages(Scope::SYSTEM, tables::BUCKETS);
+    while let Some(entries) = buckets.next().await? {
+        for entry in entries {
+            let payload = records.open_entry(Scope::SYSTEM, tables::BUCKETS, &entry);
+            match payload.and_then(|payload| Ok(BucketRecord::decode(payload)?)) {
+                Ok(bucket) => {
+                    for table in [tables::UPLOADS, tables::OBJECTS] {
+                        count_table(records, keys, Scope::bucket(bucket.id), table, &mut census, progress).await?;
+                    }
+                }
+                Err(_) => census.unreadable += 1,
+            }
+        }
+    }
+    Ok(census)
+}
+
+async fn count_table(
+    records: &Records,
+    keys: &DataKeys,
+    scope: Scope,
+    table: Table,
+    census: &mut KeyCensus,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(), Fault> {
+    let mut pages = records.pages(scope, table);
+    while let Some(entries) = pages.next().await? {
+        for entry in &entries {
+            let Ok(wrap) = wrap_of(records, scope, table, entry) else {
+                census.unreadable += 1;
+                continue;
+            };
+            let count = census.held_by.entry(HeldBy::of(&wrap)).or_default();
+            if table == tables::OBJECTS {
+                count.objects += 1;
+            } else {
+                count.uploads += 1;
+            }
+            // A KMS that does not answer, or whose key is gone, has no newer version to wrap with.
+            if matches!(keys.is_current(&wrap).await, Ok(false)) {
+                census.outdated += 1;
+            }
+        }
+        progress(census.total());
+    }
+    Ok(())
+}
+
+fn wrap_of(records: &Records, scope: Scope, table: Table, entry: &Entry) -> Result<StoredWrap, Fault> {
+    let payload = records.open_entry(scope, table, entry)?;
+    Ok(if table == tables::OBJECTS { ObjectRecord::decode(payload)?.wrap } else { UploadRecord::decode(payload)?.wrap })
+}
