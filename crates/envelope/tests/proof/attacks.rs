@@ -249,10 +249,11 @@ fn a_record_moved_to_another_place_is_refused() {
     }
 }
 
-/// A list without a tag is true by the frame of its record alone. Whoever can forge that frame can leave parts out, and
-/// nothing else: no part can be changed, moved, repeated, cut or brought from elsewhere, as the tests above show.
+/// A list without a tag is true by the frame of its record alone. Whoever can forge that frame can leave parts out, or
+/// put back earlier attempts at them, and nothing else: no part can be changed, moved, repeated, cut or brought from
+/// elsewhere, as the tests above show.
 #[test]
-fn a_manifest_whose_tag_was_stripped_can_lose_whole_parts_and_nothing_else() {
+fn a_manifest_whose_tag_was_stripped_can_lose_parts_or_get_earlier_attempts_at_them_and_nothing_else() {
     in_each_mode(|mode, keys, stored| {
         let mut stripped = stored.clone();
         stripped.list_without_tag(stored.entries());
@@ -268,6 +269,19 @@ fn a_manifest_whose_tag_was_stripped_can_lose_whole_parts_and_nothing_else() {
         }
         let twice = [stored.entries()[0].clone(), stored.entries()[0].clone()];
         assert!(Manifest::new(twice.to_vec(), None).is_err());
+
+        // An earlier attempt at a part was sealed under the same data key, and proves itself as well.
+        let wrapped = WrappedDataKey::decode(&stored.wrapped).unwrap();
+        let object = keys.unlock(&wrapped, &name().identity()).ok().unwrap();
+        let (entry, earlier) = seal_part(object.part_sealer(PartNumber::ONE), &[b"an earlier attempt"]);
+        let entries = vec![entry, stored.entries()[1].clone()];
+        let mut exchanged = stored.clone();
+        exchanged.parts[0] = earlier;
+        exchanged.list_with_the_old_tag(entries.clone());
+        assert_eq!(exchanged.read(keys, &name()), Err(Refused::Damaged), "{mode:?}");
+        exchanged.list_without_tag(entries);
+        let expected = [b"an earlier attempt".as_slice(), &parts(1)[1]].concat();
+        assert_eq!(exchanged.read(keys, &name()), Ok(expected), "{mode:?}");
     });
 }
 
