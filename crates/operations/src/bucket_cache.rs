@@ -78,6 +78,7 @@ mod tests {
             acl: CannedAcl::Private,
             location: String::new(),
             policy: Vec::new(),
+            encryption: None,
         };
         Arc::new(Bucket::from_record(&name(0), record).unwrap())
     }

@@ -8,6 +8,7 @@ use policy::{Action, MalformedPolicy, Policy};
 use storage::{Batch, CommitError, Entry, Partition, Precondition, RetireError, Scope};
 
 use crate::authorize::Granted;
+use crate::bucket_encryption::BucketEncryption;
 use crate::clock::Clock;
 use crate::error::{Fault, NoSuchBucket, NotCovered, TooMuchContention};
 use crate::leftovers::purge_uploads;
@@ -34,6 +35,8 @@ pub struct Bucket {
     pub policy: Option<Policy>,
     /// Its policy, as it was put; empty without one.
     pub policy_text: Vec<u8>,
+    /// What it says of the encryption of its objects, if anything.
+    pub encryption: Option<BucketEncryption>,
 }
 
 impl Bucket {
@@ -63,6 +66,7 @@ impl Bucket {
             location: record.location,
             policy,
             policy_text: record.policy,
+            encryption: record.encryption,
         })
     }
 }
@@ -202,6 +206,7 @@ impl Buckets {
                 acl,
                 location: location.to_owned(),
                 policy: Vec::new(),
+                encryption: None,
             };
             let batch = Batch {
                 preconditions: vec![as_read(record_key.clone(), current.as_ref())],
@@ -369,7 +374,7 @@ impl Buckets {
         granted.bucket(action).map(Arc::as_ref)
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         bucket: &Bucket,
         edit: impl Fn(&mut BucketRecord) + Send + Sync,

@@ -11,8 +11,8 @@ use crate::checksum::{ChecksumAlgorithm, StoredChecksum, checksum_of, md5_of};
 use crate::conditions::WriteConditions;
 use crate::encryption::{EncryptionMode, UnlockError, mode_of};
 use crate::error::{
-    BadChecksum, CustomerKeyNotApplicable, CustomerKeyRequired, EntityTooLarge, Fault, NoSuchBucket, NoSuchKey,
-    NoSuchUpload, PreconditionFailed, StoredDataDamaged, WrongCustomerKey,
+    BadChecksum, CustomerKeyNotApplicable, CustomerKeyRequired, CustomerKeysBlocked, EntityTooLarge, Fault,
+    NoSuchBucket, NoSuchKey, NoSuchUpload, PreconditionFailed, StoredDataDamaged, WrongCustomerKey,
 };
 use crate::objects::{ATTEMPTS, ReplaceError, commit, contention};
 use crate::put_object::{PutObjectError, PutObjectOutput};
@@ -120,6 +120,9 @@ pub enum CompleteError {
     /// See [`WrongCustomerKey`].
     #[error(transparent)]
     WrongKey(#[from] WrongCustomerKey),
+    /// See [`CustomerKeysBlocked`].
+    #[error(transparent)]
+    KeysBlocked(#[from] CustomerKeysBlocked),
     /// See [`PreconditionFailed`].
     #[error(transparent)]
     Precondition(#[from] PreconditionFailed),
@@ -150,6 +153,7 @@ impl From<PutObjectError> for CompleteError {
         match error {
             PutObjectError::Precondition(error) => error.into(),
             PutObjectError::NoSuchKey(error) => error.into(),
+            PutObjectError::KeysBlocked(error) => error.into(),
             PutObjectError::NoSuchBucket(error) => error.into(),
             PutObjectError::Fault(error) => error.into(),
             PutObjectError::Body(_) => Fault::from(StoredDataDamaged("a completion has no body")).into(),
@@ -207,6 +211,7 @@ impl Uploads {
     ) -> Result<Option<UnlockedObject>, CompleteError> {
         let record = &current.record;
         let mode = mode_of(&record.wrap);
+        bucket.takes(&mode)?;
         let customer_key = complete.customer_key.as_ref();
         let claims = complete.checksum.is_some() || complete.parts.iter().any(|part| part.checksum.is_some());
         let needs_key = record.checksum.is_some() || claims;

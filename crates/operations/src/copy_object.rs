@@ -91,7 +91,7 @@ impl Objects {
         if to_itself && !copy.changes_something {
             return Err(PointlessCopy.into());
         }
-        copy.encryption = copy.encryption.in_bucket(bucket);
+        copy.encryption = copy.encryption.in_bucket(bucket).map_err(PutObjectError::from)?;
         if to_itself
             && let Some(rekeyed) = self.copy_onto_itself(source.granted, &source.get, (bucket, object), &copy).await?
         {

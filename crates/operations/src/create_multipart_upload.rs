@@ -5,7 +5,7 @@ use storage::Batch;
 use crate::authorize::Granted;
 use crate::checksum::ChecksumAlgorithm;
 use crate::encryption::{EncryptionMode, RequestedEncryption, WriteEncryption, mode_of, new_object};
-use crate::error::{Fault, NoSuchBucket};
+use crate::error::{CustomerKeysBlocked, Fault, NoSuchBucket};
 use crate::objects::{ReplaceError, commit, contention, identity};
 use crate::records::{CannedAcl, ObjectMetadata, UploadRecord, as_read};
 use crate::uploads::Uploads;
@@ -38,6 +38,9 @@ pub struct CreatedUpload {
 /// Why an upload did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUploadError {
+    /// See [`CustomerKeysBlocked`].
+    #[error(transparent)]
+    KeysBlocked(#[from] CustomerKeysBlocked),
     /// The bucket was deleted meanwhile.
     #[error(transparent)]
     NoSuchBucket(#[from] NoSuchBucket),
@@ -61,7 +64,7 @@ impl Uploads {
         let upload = UploadId::from_bytes(envelope::random_bytes());
         // The object tells by it which upload it was, to a completion that is asked for again.
         let version = VersionId::from_bytes(*upload.as_bytes());
-        let encryption = create.encryption.in_bucket(bucket);
+        let encryption = create.encryption.in_bucket(bucket)?;
         let identity = identity(bucket, object, version);
         let (wrap, unlocked) =
             new_object(self.keys(), &encryption, &identity, granted.requester(bucket)).await.map_err(Fault::from)?;

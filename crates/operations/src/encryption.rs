@@ -2,8 +2,11 @@ use envelope::{CustomerKey, DataKey, KeyHolder, LockedObject, ObjectIdentity, Un
 use kms::{DataKeys, KeyServiceError, KmsWrapRequest, Requester, ServerHolder, StoredWrap};
 use model::KmsKeyId;
 
+use crate::bucket_encryption::BucketEncryption;
 use crate::buckets::Bucket;
-use crate::error::{CustomerKeyNotApplicable, CustomerKeyRequired, Fault, StoredDataDamaged, WrongCustomerKey};
+use crate::error::{
+    CustomerKeyNotApplicable, CustomerKeyRequired, CustomerKeysBlocked, Fault, StoredDataDamaged, WrongCustomerKey,
+};
 
 /// Who holds the key of an object. Everything is sealed; the modes differ only in this.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,8 +62,11 @@ impl RequestedKms {
 
 /// Whose key seals a new object.
 pub enum WriteEncryption {
-    /// The request says nothing: the bucket's default, and without one the server's keyring.
-    Unspecified,
+    /// The request names no mode: the bucket's default, and without one the server's keyring.
+    Unspecified {
+        /// What the request says of bucket keys; it counts where the default is SSE-KMS.
+        bucket_key: Option<bool>,
+    },
     /// The server's keyring.
     Server,
     /// A KMS.
@@ -70,11 +76,15 @@ pub enum WriteEncryption {
 }
 
 impl WriteEncryption {
-    /// What it comes to in a bucket.
-    pub(crate) fn in_bucket(self, _bucket: &Bucket) -> Self {
+    /// What it comes to in a bucket: its default where the request names no mode.
+    pub(crate) fn in_bucket(self, bucket: &Bucket) -> Result<Self, CustomerKeysBlocked> {
         match self {
-            Self::Unspecified => Self::Server,
-            specified => specified,
+            Self::Unspecified { bucket_key } => {
+                let default = |encryption: &BucketEncryption| encryption.default_write(bucket_key);
+                Ok(bucket.encryption.as_ref().map_or(Self::Server, default))
+            }
+            Self::Customer(_) => bucket.takes(&EncryptionMode::Customer).map(|()| self),
+            Self::Server | Self::Kms(_) => Ok(self),
         }
     }
 }
@@ -112,7 +122,7 @@ pub(crate) async fn wrap(
     requester: Requester<'_>,
 ) -> Result<StoredWrap, KeyServiceError> {
     match encryption {
-        WriteEncryption::Unspecified | WriteEncryption::Server => {
+        WriteEncryption::Unspecified { .. } | WriteEncryption::Server => {
             keys.wrap(data_key, identity, &ServerHolder::Keyring, requester).await
         }
         WriteEncryption::Kms(request) => {

@@ -40,6 +40,14 @@ pub struct CustomerKeyNotApplicable;
 #[error("the customer key is not the one of the object")]
 pub struct WrongCustomerKey;
 
+/// The bucket lets nobody write with a customer key (`BlockedEncryptionTypes`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Access Denied. The bucket blocks server-side encryption with customer-provided keys (SSE-C). Its owner can change \
+     that with PutBucketEncryption."
+)]
+pub struct CustomerKeysBlocked;
+
 /// A condition of the request does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the condition {condition} does not hold")]

@@ -10,7 +10,7 @@ use crate::buckets::Bucket;
 use crate::checksum::{Digests, StoredChecksum};
 use crate::conditions::{WriteConditions, WriteUnmet};
 use crate::encryption::{EncryptionMode, WriteEncryption, mode_of, new_object};
-use crate::error::{Fault, NoSuchBucket, NoSuchKey, PreconditionFailed};
+use crate::error::{CustomerKeysBlocked, Fault, NoSuchBucket, NoSuchKey, PreconditionFailed};
 use crate::objects::{ATTEMPTS, Current, Objects, ReplaceError, contention, identity};
 use crate::records::{BodyPlace, CannedAcl, ObjectMetadata, ObjectRecord, StoredETag, sole, tables};
 use crate::seal_body::{SealPlan, SealedBody, SealedPlace, seal_body};
@@ -56,6 +56,9 @@ pub enum PutObjectError {
     /// See [`PreconditionFailed`].
     #[error(transparent)]
     Precondition(#[from] PreconditionFailed),
+    /// See [`CustomerKeysBlocked`].
+    #[error(transparent)]
+    KeysBlocked(#[from] CustomerKeysBlocked),
     /// `If-Match` without an object.
     #[error(transparent)]
     NoSuchKey(#[from] NoSuchKey),
@@ -104,7 +107,7 @@ impl Objects {
     ) -> Result<PutObjectOutput, PutObjectError> {
         let partition = bucket.partition(object);
         let version = VersionId::from_bytes(envelope::random_bytes());
-        let encryption = put.encryption.in_bucket(bucket);
+        let encryption = put.encryption.in_bucket(bucket)?;
         let identity = identity(bucket, object, version);
         let (wrap, unlocked) = new_object(&self.keys, &encryption, &identity, requester).await.map_err(Fault::from)?;
         let mode = mode_of(&wrap);

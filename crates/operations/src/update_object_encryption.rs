@@ -47,10 +47,10 @@ impl Objects {
         let action = Action::UpdateObjectEncryption;
         let target = granted.object(action).map_err(Fault::from)?;
         let target = (&**target.0, target.1);
-        let encryption = encryption.in_bucket(target.0);
         if matches!(encryption, WriteEncryption::Customer(_)) {
             return Err(NotForCustomerKeys.into());
         }
+        let encryption = encryption.in_bucket(target.0).map_err(|_| NotForCustomerKeys)?;
         for _ in 0..ATTEMPTS {
             let unlocked =
                 self.unlock_current_for(action, granted, &GetObject::default()).await.map_err(not_unlocked)?;

@@ -10,8 +10,8 @@ use crate::checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Stored
 use crate::copy_object::{CopySource, copied_body, read_len};
 use crate::encryption::{EncryptionMode, UnlockError, mode_of};
 use crate::error::{
-    CustomerKeyNotApplicable, CustomerKeyRequired, EntityTooLarge, Fault, NoSuchBucket, NoSuchUpload,
-    RangeUnsatisfiable, WrongCustomerKey,
+    CustomerKeyNotApplicable, CustomerKeyRequired, CustomerKeysBlocked, EntityTooLarge, Fault, NoSuchBucket,
+    NoSuchUpload, RangeUnsatisfiable, WrongCustomerKey,
 };
 use crate::get_object::ReadError;
 use crate::objects::{ATTEMPTS, ReplaceError, commit, contention};
@@ -86,6 +86,9 @@ pub enum UploadPartError {
     /// The upload was begun without a customer key.
     #[error(transparent)]
     KeyNotApplicable(#[from] CustomerKeyNotApplicable),
+    /// See [`CustomerKeysBlocked`].
+    #[error(transparent)]
+    KeysBlocked(#[from] CustomerKeysBlocked),
     /// The upload was begun with another customer key.
     #[error(transparent)]
     WrongKey(#[from] WrongCustomerKey),
@@ -176,6 +179,7 @@ impl Uploads {
     ) -> Result<(CurrentUpload, UnlockedObject), UploadPartError> {
         let (bucket, object) = granted.object(Action::PutObject).map_err(Fault::from)?;
         let current = self.current(&bucket.partition(object), upload).await?.ok_or(NoSuchUpload)?;
+        bucket.takes(&mode_of(&current.record.wrap))?;
         let unlocked = self.unlock(bucket, object, &current.record, customer_key, granted.requester(bucket)).await?;
         Ok((current, unlocked))
     }

@@ -67,8 +67,14 @@ actions! {
     GetBucketAcl => Bucket,
     /// Set the bucket's access control list.
     PutBucketAcl => Bucket,
+    /// Read the bucket's default encryption.
+    GetEncryptionConfiguration => Bucket,
+    /// Set or remove the bucket's default encryption.
+    PutEncryptionConfiguration => Bucket,
     /// Read an object or its metadata, or copy from it.
     GetObject => Object,
+    /// Read the sizes, checksums and parts of an object; `GetObject` is needed besides.
+    GetObjectAttributes => Object,
     /// Write an object: put, copy to, form post, and every step of a multipart upload.
     PutObject => Object,
     /// Delete an object.

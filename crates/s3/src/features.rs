@@ -18,8 +18,7 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal>
             "security-token" => return Err(no_session_tokens()),
             // What copies do anyway, and what buckets have anyway.
             "tagging-directive" if value == "COPY" => {}
-            "bucket-object-lock-enabled" | "server-side-encryption-bucket-key-enabled"
-                if value.eq_ignore_ascii_case("false") => {}
+            "bucket-object-lock-enabled" if value.eq_ignore_ascii_case("false") => {}
             // Of all calls with POST only a completion has it.
             "mp-object-size" if method == Method::POST => {}
             _ if SUPPORTED.contains(&feature) || feature.starts_with("meta-") => {}
@@ -87,6 +86,7 @@ const SUPPORTED: &[&str] = &[
     "sdk-checksum-algorithm",
     "server-side-encryption",
     "server-side-encryption-aws-kms-key-id",
+    "server-side-encryption-bucket-key-enabled",
     "server-side-encryption-context",
     "server-side-encryption-customer-algorithm",
     "server-side-encryption-customer-key",
@@ -124,7 +124,6 @@ mod tests {
             ("x-amz-mfa", "1 2"),
             ("x-amz-if-match-size", "1"),
             ("x-amz-acl", "authenticated-read"),
-            ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
             ("x-amz-mp-object-size", "1"),
             ("x-amz-never-heard-of", "1"),
         ] {

@@ -1,4 +1,5 @@
 mod bucket_path;
+mod own_route;
 mod post_form;
 mod range;
 mod trial;
@@ -19,10 +20,12 @@ use crate::body::{Budget, DocumentKind, Intake, Tap, Verifier};
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::limits::{ADMIN_BODY_LEN_MAX, HELD_FOR_ANONYMOUS_LEN_MAX, HELD_LEN_MAX, s3s_config};
+use crate::own::{OwnOperation, OwnOperations};
 use crate::refusal::Refusal;
 use crate::server_routes::{AdminRequest, ServerRoutes};
 use crate::target::{Domains, Names, Target, no_such_path, resolve, settle_host};
-use crate::{error, features, form, hygiene, query, render};
+use crate::{error, form, hygiene, query, render};
+use own_route::OwnRoute;
 
 pub(crate) use range::RangeSetAside;
 
@@ -48,7 +51,7 @@ pub struct Gateway<S> {
     budget: Arc<Budget>,
 }
 
-impl<S: S3 + Clone> Gateway<S> {
+impl<S: S3 + OwnOperations + Clone> Gateway<S> {
     /// A gateway in front of `operations`, which `s3s` calls.
     pub fn new(operations: S, config: GatewayConfig) -> Self {
         let s3s_config = Arc::new(StaticConfigProvider::new(Arc::new(s3s_config())));
@@ -109,7 +112,6 @@ impl<S: S3 + Clone> Gateway<S> {
             Target::Service | Target::Bucket | Target::Object => {
                 check_method(&parts.method, headers)?;
                 query::check(&parts.method, target, uri)?;
-                features::check(&parts.method, headers)?;
                 query::document(&parts.method, target, uri)
             }
         };
@@ -134,14 +136,21 @@ impl<S: S3 + Clone> Gateway<S> {
         let gatekeeper = range::set_aside(&mut parts, gatekeeper, exchange).await;
         parts.extensions.insert(exchange.clone());
         let method = parts.method.clone();
-        let service = self.service(gatekeeper, target);
+        let own = OwnOperation::of(&method, target, &parts.uri);
+        let route = own.map(|operation| OwnRoute {
+            gatekeeper: gatekeeper.clone(),
+            operations: self.operations.clone(),
+            operation,
+            resource,
+        });
+        let service = self.service(gatekeeper, target, route);
         // `s3s` has no other failure than an error document that it cannot write.
         let response = service.call(Request::from_parts(parts, body)).await.map_err(|_| Refusal::internal())?;
         settle(response, &method, target, exchange)
     }
 
     /// `s3s` for one request. Building it costs a few small allocations, and it can hold no secret but this request's.
-    fn service(&self, gatekeeper: Gatekeeper, target: Target) -> S3Service {
+    fn service(&self, gatekeeper: Gatekeeper, target: Target, own: Option<OwnRoute<S>>) -> S3Service {
         let is_admin = target == Target::Admin;
         let mut builder = S3ServiceBuilder::new(self.operations.clone());
         builder.set_config(self.s3s_config.clone());
@@ -150,6 +159,8 @@ impl<S: S3 + Clone> Gateway<S> {
         builder.set_auth(gatekeeper.clone());
         if is_admin {
             builder.set_route(AdminRoute { gatekeeper: gatekeeper.clone(), routes: self.config.routes.clone() });
+        } else if let Some(own) = own {
+            builder.set_route(own);
         }
         builder.set_access(gatekeeper);
         builder.build()

@@ -7,10 +7,10 @@
 //! 2. `hygiene`: headers that are doubled, unreadable, or would carry a customer key over plain HTTP;
 //! 3. `query`: only parameters that the operation knows, so that an unknown subresource never becomes the plain
 //!    operation;
-//! 4. `features`: headers that ask for something we do not do;
-//! 5. `auth`: who the request claims to be; tokens are settled here, signatures are handed to `s3s` with the one secret
+//! 4. `auth`: who the request claims to be; tokens are settled here, signatures are handed to `s3s` with the one secret
 //!    that the request may use;
-//! 6. `body`: the framing and the digest of the body, checked while it streams.
+//! 5. `body`: the framing and the digest of the body, checked while it streams;
+//! 6. `features`, once the signature has been checked: headers that ask for something we do not do.
 //!
 //! Of a browser's form, `form` makes the put that it stands for, which then goes the same way.
 //!
@@ -25,6 +25,7 @@ pub mod fuzzing;
 mod auth;
 mod aws_chunked;
 mod body;
+mod compatibility;
 mod connection;
 mod content_sha256;
 mod error;
@@ -35,6 +36,7 @@ mod gateway;
 mod handlers;
 mod hygiene;
 mod limits;
+mod own;
 mod query;
 mod refusal;
 mod render;
@@ -43,10 +45,12 @@ mod sse;
 mod target;
 
 pub use auth::CredentialStore;
+pub use compatibility::{Compatibility, PolicyVersions, SseCWithAes256, UnconfiguredEncryption, WrongKeyStatus};
 pub use connection::{Connection, TlsVersion};
 pub use exchange::RequestSummary;
 pub use gateway::{Gateway, GatewayConfig};
 pub use handlers::Handlers;
+pub use own::{OwnInput, OwnOperation, OwnOperations};
 pub use s3s::Body;
 pub use server_routes::{AdminRequest, ServerRoutes};
 pub use target::{Domains, InvalidDomain};

@@ -1,11 +1,13 @@
 //! The encryption headers of a request: SSE-C in both places, SSE-S3, and the mixes of them.
 //!
 //! Codes, messages and their order are AWS's (user guide, "Using server-side encryption with customer-provided keys",
-//! and its recorded answers). One leniency is ours: a complete customer trio together with
-//! `x-amz-server-side-encryption: AES256`, which boto 2 sends for `encrypt_key=True`, is SSE-C. Any other mix is
-//! refused.
+//! and its recorded answers). One leniency is ours, unless the operator is strict: a complete customer trio together
+//! with `x-amz-server-side-encryption: AES256`, which boto 2 sends for `encrypt_key=True`, is SSE-C. Any other mix is
+//! refused. The headers of SSE-KMS are read in [`kms`].
 //!
 //! A customer key is taken out of the header map when it is parsed, and never repeated in an error.
+
+mod kms;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +18,10 @@ use operations::{RequestedEncryption, WriteEncryption};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::compatibility::SseCWithAes256;
 use crate::refusal::Refusal;
+
+pub(crate) use kms::parse_key_id;
 
 /// A customer key with what answers repeat of it.
 pub(crate) struct CustomerKeyHeaders {
@@ -30,40 +35,67 @@ pub(crate) struct WriteHeaders {
     pub(crate) encryption: WriteEncryption,
     /// What policies see.
     pub(crate) requested: RequestedEncryption,
-    /// The MD5 to repeat, for SSE-C.
+    /// What the answer repeats.
+    pub(crate) repeated: Repeated,
+}
+
+/// What the answer to a write repeats of its headers.
+#[derive(Default)]
+pub(crate) struct Repeated {
+    /// The MD5 of the customer key.
     pub(crate) customer_md5: Option<String>,
+    /// The encryption context, in base64.
+    pub(crate) context: Option<String>,
 }
 
 /// Takes the encryption of a Put, Copy or CreateMultipartUpload out of its headers.
-pub(crate) fn take_write(headers: &mut HeaderMap) -> Result<WriteHeaders, Refusal> {
+pub(crate) fn take_write(headers: &mut HeaderMap, mix: SseCWithAes256) -> Result<WriteHeaders, Refusal> {
     let mode = text(headers, &SERVER).map(str::to_owned);
-    if TARGET.any_in(headers)
-        && let Some(mode) = mode.as_deref().filter(|mode| *mode != "AES256")
-    {
-        return Err(Refusal::invalid_argument(CONFLICT).argument(SERVER.as_str(), mode));
+    if TARGET.any_in(headers) {
+        check_mix(headers, mode.as_deref(), mix)?;
     }
-    if [&KMS_ID, &KMS_CONTEXT].iter().any(|name| headers.contains_key(*name)) {
-        if TARGET.any_in(headers) {
-            return Err(Refusal::invalid_argument(CONFLICT).detail("ArgumentName", SERVER.as_str()));
+    let server_header = mode.as_deref() == Some("AES256");
+    let mut repeated = Repeated::default();
+    let mut requested = RequestedEncryption { server_header, ..RequestedEncryption::default() };
+    let encryption = match mode.as_deref() {
+        None | Some("AES256") => {
+            let bucket_key = kms::take_without_mode(headers, mode.as_deref())?;
+            match TARGET.take(headers)? {
+                Some(customer) => {
+                    requested.customer_header = true;
+                    repeated.customer_md5 = Some(customer.md5);
+                    WriteEncryption::Customer(customer.customer_key)
+                }
+                None if server_header => WriteEncryption::Server,
+                None => WriteEncryption::Unspecified { bucket_key },
+            }
         }
-        return Err(Refusal::not_implemented("Server-side encryption with a key of AWS KMS"));
-    }
-    match mode.as_deref() {
-        None | Some("AES256") => {}
-        Some("aws:kms" | "aws:kms:dsse") => {
-            return Err(Refusal::not_implemented("Server-side encryption with a key of AWS KMS"));
+        Some("aws:kms") => {
+            let taken = kms::take(headers)?;
+            requested.kms = Some(taken.requested);
+            repeated.context = taken.context;
+            WriteEncryption::Kms(taken.wrap)
+        }
+        Some("aws:kms:dsse") => {
+            return Err(Refusal::not_implemented("Dual-layer server-side encryption (aws:kms:dsse)"));
         }
         Some(other) => return Err(Refusal::invalid_argument(UNKNOWN_MODE).argument(SERVER.as_str(), other)),
-    }
-    let customer = TARGET.take(headers)?;
-    let requested =
-        RequestedEncryption { server_header: mode.is_some(), customer_header: customer.is_some(), kms: None };
-    let (encryption, customer_md5) = match customer {
-        None if mode.is_none() => (WriteEncryption::Unspecified, None),
-        None => (WriteEncryption::Server, None),
-        Some(customer) => (WriteEncryption::Customer(customer.customer_key), Some(customer.md5)),
     };
-    Ok(WriteHeaders { encryption, requested, customer_md5 })
+    Ok(WriteHeaders { encryption, requested, repeated })
+}
+
+/// Customer headers stand alone, or beside `AES256` where that is allowed.
+fn check_mix(headers: &HeaderMap, mode: Option<&str>, mix: SseCWithAes256) -> Result<(), Refusal> {
+    let conflict = Refusal::invalid_argument(CONFLICT);
+    match mode {
+        Some("AES256") if mix == SseCWithAes256::Allow => {}
+        Some(mode) => return Err(conflict.argument(SERVER.as_str(), mode)),
+        None => {}
+    }
+    if kms::any_in(headers) {
+        return Err(conflict.detail("ArgumentName", SERVER.as_str()));
+    }
+    Ok(())
 }
 
 /// Takes the customer key of a read, a part or a completion out of its headers. The mode was chosen when the object or
@@ -80,7 +112,7 @@ pub(crate) fn take_copy_source_key(headers: &mut HeaderMap) -> Result<Option<Cus
 
 /// Refuses the headers that choose a mode, where none can be chosen.
 pub(crate) fn refuse_mode(headers: &HeaderMap) -> Result<(), Refusal> {
-    for name in [&SERVER, &KMS_ID, &KMS_CONTEXT] {
+    for name in [&SERVER, &kms::KEY_ID, &kms::CONTEXT, &kms::BUCKET_KEY] {
         if let Some(value) = text(headers, name) {
             let message = format!("{name} header is not supported for this operation.");
             return Err(Refusal::invalid_argument(message).argument(name.as_str(), value));
@@ -155,9 +187,6 @@ fn invalid_algorithm(name: &HeaderName, value: &str) -> Refusal {
 }
 
 const SERVER: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
-const KMS_ID: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
-const KMS_CONTEXT: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-context");
-
 const TARGET: Trio = Trio {
     algorithm: HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm"),
     customer_key: HeaderName::from_static("x-amz-server-side-encryption-customer-key"),

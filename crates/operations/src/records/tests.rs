@@ -13,6 +13,7 @@ use storage::RecordKey;
 
 use super::upload::PartChecksum;
 use super::*;
+use crate::bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 use crate::checksum::{ChecksumAlgorithm, StoredChecksum};
 use crate::encryption::{RequestedEncryption, RequestedKms};
 
@@ -137,11 +138,25 @@ fn a_bucket_is_laid_out_as_drawn() {
         acl: CannedAcl::PublicRead,
         location: "eu".to_owned(),
         policy: b"{}".to_vec(),
+        encryption: None,
     };
-    let expected = [&[1][..], &[1; 16], ARN, &AT_BYTES, &[1], b"\0\0\0\x02eu", b"\0\0\0\x02{}"].concat();
-    assert_eq!(record.encode(), expected);
-    assert_eq!(BucketRecord::decode(&expected), Ok(record));
-    assert_exact(&expected, BucketRecord::decode);
+    let common = [&[1; 16][..], ARN, &AT_BYTES, &[1], b"\0\0\0\x02eu", b"\0\0\0\x02{}"].concat();
+    let plain = [&[1][..], &common].concat();
+    assert_eq!(record.encode(), plain);
+    assert_eq!(BucketRecord::decode(&plain).as_ref(), Ok(&record));
+    let configured = |default, bucket_key, blocked| BucketEncryption { default, bucket_key, blocked };
+    let key = DefaultEncryption::Kms(Some(KmsKeyId::parse("k").unwrap()));
+    for (encryption, bytes) in [
+        (configured(DefaultEncryption::Server, false, BlockedEncryption::CustomerKeys), &b"\x01\0\x02"[..]),
+        (configured(DefaultEncryption::Kms(None), true, BlockedEncryption::Nothing), b"\x02\0\0\0\0\x01\x01"),
+        (configured(key, true, BlockedEncryption::Unsaid), b"\x02\0\0\0\x01k\x01\0"),
+    ] {
+        let record = BucketRecord { encryption: Some(encryption), ..record.clone() };
+        let expected = [&[2][..], &common, bytes].concat();
+        assert_eq!(record.encode(), expected);
+        assert_eq!(BucketRecord::decode(&expected), Ok(record));
+        assert_exact(&expected, BucketRecord::decode);
+    }
 }
 
 #[test]

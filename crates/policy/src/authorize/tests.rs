@@ -96,7 +96,10 @@ const fn row(action: Action) -> [&'static str; 3] {
         | Action::GetBucketPolicyStatus
         | Action::GetBucketAcl
         | Action::PutBucketAcl
+        | Action::GetEncryptionConfiguration
+        | Action::PutEncryptionConfiguration
         | Action::GetObject
+        | Action::GetObjectAttributes
         | Action::PutObject
         | Action::DeleteObject
         | Action::GetObjectAcl

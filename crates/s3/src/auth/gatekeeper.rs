@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::{HeaderMap, Method};
 use model::Principal;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
@@ -8,6 +9,7 @@ use s3s::{S3Error, S3Result};
 
 use super::{Claim, unknown_access_key};
 use crate::exchange::Exchange;
+use crate::features;
 use crate::refusal::Refusal;
 
 /// Stands behind `s3s` for one request: gives it the one secret that the request may be signed with, and settles the
@@ -50,6 +52,24 @@ impl Gatekeeper {
         self.exchange.settle(principal.clone(), signed);
         Ok(principal)
     }
+
+    /// Lets a request through to the operation of this name: settles who sent it, then looks for what nobody here does.
+    /// In this order, since a header that the signature should cover and does not is a forgery, whatever it asks for.
+    pub(crate) fn admit(
+        &self,
+        operation: &str,
+        verified: Option<&Credentials>,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<(), S3Error> {
+        self.exchange.set_operation(operation);
+        let principal = self.settle(verified)?;
+        // No policy can allow it, so nothing of the body need be read.
+        if operation == "CreateBucket" && *principal == Principal::Anonymous {
+            return Err(self.exchange.refuse(Refusal::access_denied("Access Denied")));
+        }
+        features::check(method, headers).map_err(|refusal| self.exchange.refuse(refusal))
+    }
 }
 
 #[async_trait]
@@ -67,14 +87,7 @@ impl S3Access for Gatekeeper {
     /// Called for every operation, after the signature has been checked and before a document is read. What the
     /// principal may do is decided in `operations`.
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let operation = cx.s3_op().name();
-        self.exchange.set_operation(operation);
-        let principal = self.settle(cx.credentials())?;
-        // No policy can allow it, so nothing of the body need be read.
-        if operation == "CreateBucket" && *principal == Principal::Anonymous {
-            return Err(self.exchange.refuse(Refusal::access_denied("Access Denied")));
-        }
-        Ok(())
+        self.admit(cx.s3_op().name(), cx.credentials(), cx.method(), cx.headers())
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum DocumentKind {
     Completion,
     /// The objects to delete.
     Deletion,
+    /// The encryption of a bucket or an object.
+    Encryption,
     /// The policy of a bucket.
     Policy,
 }
@@ -47,7 +49,7 @@ impl DocumentKind {
             Self::Acl => ("Grant", 100),
             Self::Completion => ("Part", 10_000),
             Self::Deletion => ("Object", 1_000),
-            Self::Admin | Self::Bucket | Self::Policy => return Ok(()),
+            Self::Admin | Self::Bucket | Self::Encryption | Self::Policy => return Ok(()),
         };
         if opening_tags(document, element).nth(count_max).is_none() {
             return Ok(());
@@ -58,7 +60,7 @@ impl DocumentKind {
 
     const fn len_max(self) -> usize {
         match self {
-            Self::Acl | Self::Bucket => CONFIGURATION_LEN_MAX,
+            Self::Acl | Self::Bucket | Self::Encryption => CONFIGURATION_LEN_MAX,
             Self::Admin => ADMIN_BODY_LEN_MAX,
             Self::Completion => COMPLETION_LEN_MAX,
             Self::Deletion => DELETION_LEN_MAX,

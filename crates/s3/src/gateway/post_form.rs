@@ -10,12 +10,13 @@ use super::{Gateway, settle};
 use crate::auth::{self, Claim, Gatekeeper};
 use crate::exchange::Exchange;
 use crate::form::{FormFile, LengthRange, PostPolicy, answer, put, reader};
+use crate::hygiene;
 use crate::limits::DOCUMENT_TIME_MAX;
+use crate::own::OwnOperations;
 use crate::refusal::Refusal;
 use crate::target::Target;
-use crate::{features, hygiene};
 
-impl<S: S3 + Clone> Gateway<S> {
+impl<S: S3 + OwnOperations + Clone> Gateway<S> {
     /// Answers a form that was sent to a bucket. `resource`: the bucket, as error documents name it.
     pub(super) async fn post_form(
         &self,
@@ -46,11 +47,10 @@ impl<S: S3 + Clone> Gateway<S> {
         let wanted = answer::Wanted::of(&form.fields, bucket, &uri, &parts.headers, connection.secure);
         hygiene::check_customer_keys(&headers, &uri, connection)?;
         hygiene::check(&headers)?;
-        features::check(&Method::PUT, &headers)?;
         (parts.method, parts.uri, parts.headers) = (Method::PUT, uri, headers);
         parts.extensions.insert(exchange.clone());
         let file = Body::http_body(FormFile::new(form.rest, lengths, exchange.clone()));
-        let service = self.service(Gatekeeper::new(claim, exchange.clone()), Target::Object);
+        let service = self.service(Gatekeeper::new(claim, exchange.clone()), Target::Object, None);
         let response = service.call(Request::from_parts(parts, file)).await.map_err(|_| Refusal::internal())?;
         exchange.set_operation(OPERATION);
         settle(response, &Method::POST, Target::Object, exchange).map(|put| wanted.answer(put))

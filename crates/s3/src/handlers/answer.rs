@@ -75,6 +75,24 @@ pub(super) fn checksum_fields(checksum: Option<&StoredChecksum>) -> ChecksumFiel
     fields
 }
 
+/// What answers tell of SSE-KMS: the key, and whether a bucket key stands before it.
+#[derive(Default)]
+pub(super) struct KmsFields {
+    pub(super) key_id: Option<String>,
+    pub(super) bucket_key_enabled: Option<bool>,
+}
+
+pub(super) fn kms_fields(mode: &operations::EncryptionMode) -> KmsFields {
+    match mode {
+        operations::EncryptionMode::Kms(facts) => KmsFields {
+            key_id: Some(facts.kms_key.to_string()),
+            // AWS leaves it out when there is none.
+            bucket_key_enabled: facts.bucket_key.then_some(true),
+        },
+        operations::EncryptionMode::Server | operations::EncryptionMode::Customer => KmsFields::default(),
+    }
+}
+
 pub(super) fn server_side_encryption(mode: &operations::EncryptionMode) -> Option<dto::ServerSideEncryption> {
     match mode {
         operations::EncryptionMode::Server => {

@@ -20,7 +20,7 @@ pub(super) struct Asking<'a> {
     pub(super) caller: Caller,
     owner: ExpectedOwner,
     source_owner: ExpectedOwner,
-    handlers: &'a Handlers,
+    pub(super) handlers: &'a Handlers,
 }
 
 impl Handlers {
@@ -92,6 +92,12 @@ impl Asking<'_> {
         }
         if facts.requested.customer_header {
             context.set("s3:x-amz-server-side-encryption-customer-algorithm", "AES256");
+        }
+        if let Some(kms) = &facts.requested.kms {
+            context.set("s3:x-amz-server-side-encryption", "aws:kms");
+            if let Some(key_id) = &kms.key_id {
+                context.set("s3:x-amz-server-side-encryption-aws-kms-key-id", key_id.clone());
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use s3s::dto::{self, ChecksumType, CompleteMultipartUploadInput, CompleteMultipa
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::{checksum_fields, etag, server_side_encryption};
+use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption};
 use super::conditions::write_conditions;
 use super::error::s3;
 use super::names::{part_number, upload_id};
@@ -34,6 +34,7 @@ pub(super) async fn complete_multipart_upload(
     };
     let output = handlers.operations().uploads.complete(&granted, complete).await.map_err(s3)?;
     asking.note_encryption(&output.encryption);
+    let kms = kms_fields(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     Ok(S3Response::new(CompleteMultipartUploadOutput {
         bucket: Some(input.bucket.clone()),
@@ -41,6 +42,8 @@ pub(super) async fn complete_multipart_upload(
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         e_tag: Some(etag(&output.etag)),
         server_side_encryption: server_side_encryption(&output.encryption),
+        ssekms_key_id: kms.key_id,
+        bucket_key_enabled: kms.bucket_key_enabled,
         checksum_crc32: checksum.crc32,
         checksum_crc32c: checksum.crc32c,
         checksum_crc64nvme: checksum.crc64nvme,

@@ -1,10 +1,10 @@
 use http::HeaderMap;
-use operations::{CopyObject, CopySource, GetObject, Granted, MetadataDirective};
+use operations::{CopyObject, CopySource, GetObject, Granted, MetadataDirective, ReadError};
 use s3s::dto::{self, CopyObjectInput, CopyObjectOutput, CopyObjectResult};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
+use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption, timestamp};
 use super::body::checksum_algorithm;
 use super::caller::Asking;
 use super::conditions::{copy_source_conditions, write_conditions};
@@ -27,7 +27,8 @@ pub(super) async fn copy_object(
     let copy = CopyObject {
         changes_something: matches!(metadata, MetadataDirective::Replace(_))
             || write.requested.server_header
-            || write.requested.customer_header,
+            || write.requested.customer_header
+            || write.requested.kms.is_some(),
         metadata,
         acl,
         encryption: write.encryption,
@@ -41,10 +42,13 @@ pub(super) async fn copy_object(
     };
     let copied = handlers.operations().objects.copy_object(&granted, CopySource { granted: &from, get }, copy).await;
     let (output, _) = copied.map_err(|error| match error {
-        operations::CopyError::Source(operations::ReadError::NoSuchKey(absent)) => hide_absence(&from, absent.into()),
+        operations::CopyError::Source(error @ (ReadError::NoSuchKey(_) | ReadError::WrongKey(_))) => {
+            hide_absence(handlers, &from, error)
+        }
         error => s3(error),
     })?;
     asking.note_encryption(&output.encryption);
+    let kms = kms_fields(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = write.echo.into_fields();
     Ok(S3Response::new(CopyObjectOutput {
@@ -59,6 +63,9 @@ pub(super) async fn copy_object(
             checksum_type: checksum.kind,
         }),
         server_side_encryption: server_side_encryption(&output.encryption),
+        ssekms_key_id: kms.key_id,
+        ssekms_encryption_context: write.context,
+        bucket_key_enabled: kms.bucket_key_enabled,
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..CopyObjectOutput::default()

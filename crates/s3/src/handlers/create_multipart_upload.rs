@@ -3,7 +3,7 @@ use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::server_side_encryption;
+use super::answer::{kms_fields, server_side_encryption};
 use super::body::checksum_algorithm;
 use super::error::s3;
 use super::metadata::request_metadata;
@@ -29,6 +29,7 @@ pub(super) async fn create_multipart_upload(
     };
     let created = handlers.operations().uploads.create(&granted, create).await.map_err(s3)?;
     asking.note_encryption(&created.encryption);
+    let kms = kms_fields(&created.encryption);
     let (customer_algorithm, customer_md5) = write.echo.into_fields();
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket.clone()),
@@ -37,6 +38,9 @@ pub(super) async fn create_multipart_upload(
         checksum_algorithm: input.checksum_algorithm.clone(),
         checksum_type: input.checksum_type.clone(),
         server_side_encryption: server_side_encryption(&created.encryption),
+        ssekms_key_id: kms.key_id,
+        ssekms_encryption_context: write.context,
+        bucket_key_enabled: kms.bucket_key_enabled,
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         ..CreateMultipartUploadOutput::default()

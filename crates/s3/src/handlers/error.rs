@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use operations::{
     AbortError, AuthorizeError, BodyError, ChangeBucketError, CompleteError, CopyError, CreateBucketError,
     CreateUploadError, DeleteBucketError, DeleteObjectError, Fault, GetPolicyError, ListPartsError, NotModified,
-    ObjectAclError, PolicyError, PutObjectError, ReadError, UploadPartCopyError, UploadPartError, WriteBodyError,
+    ObjectAclError, PolicyError, PutObjectError, ReadError, UpdateObjectEncryptionError, UploadPartCopyError,
+    UploadPartError, WriteBodyError,
 };
 use s3s::{S3Error, S3ErrorCode};
 
@@ -14,7 +15,7 @@ use crate::error::{of_body, of_fault};
 /// AWS's wordings for customer keys (shared with the header checks of the front by meaning, not by code).
 const KEY_REQUIRED: &str = "The object was stored using a form of Server Side Encryption. The correct parameters must \
                             be provided to retrieve the object.";
-const KEY_WRONG: &str =
+pub(super) const KEY_WRONG: &str =
     "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.";
 const KEY_NOT_APPLICABLE: &str = "The encryption parameters are not applicable to this object.";
 const UPLOAD_KEY_REQUIRED: &str = "The multipart upload initiate requested encryption. Subsequent part requests must \
@@ -122,6 +123,7 @@ impl IntoS3 for PutObjectError {
     fn into_s3(self) -> S3Error {
         match self {
             Self::Body(error) => error.into_s3(),
+            Self::KeysBlocked(error) => say(S3ErrorCode::AccessDenied, error),
             Self::Precondition(error) => precondition(&error),
             Self::NoSuchKey(error) => say(S3ErrorCode::NoSuchKey, error),
             Self::NoSuchBucket(error) => say(S3ErrorCode::NoSuchBucket, error),
@@ -158,6 +160,7 @@ impl IntoS3 for UploadPartError {
     fn into_s3(self) -> S3Error {
         match self {
             Self::NoSuchUpload(error) => say(S3ErrorCode::NoSuchUpload, error),
+            Self::KeysBlocked(error) => say(S3ErrorCode::AccessDenied, error),
             Self::OtherChecksum(error) => say(S3ErrorCode::InvalidRequest, error),
             Self::Body(error) => error.into_s3(),
             Self::KeyRequired(_) | Self::KeyNotApplicable(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_REQUIRED),
@@ -195,6 +198,7 @@ impl IntoS3 for CompleteError {
             Self::Size(error) => say(S3ErrorCode::InvalidRequest, error),
             Self::KeyRequired(_) | Self::KeyNotApplicable(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_REQUIRED),
             Self::WrongKey(_) => say(S3ErrorCode::InvalidRequest, UPLOAD_KEY_WRONG),
+            Self::KeysBlocked(error) => say(S3ErrorCode::AccessDenied, error),
             Self::Precondition(error) => precondition(&error),
             Self::NoSuchKey(error) => say(S3ErrorCode::NoSuchKey, error),
             Self::NoSuchBucket(error) => say(S3ErrorCode::NoSuchBucket, error),
@@ -206,6 +210,18 @@ impl IntoS3 for CompleteError {
 impl IntoS3 for CreateUploadError {
     fn into_s3(self) -> S3Error {
         match self {
+            Self::KeysBlocked(error) => say(S3ErrorCode::AccessDenied, error),
+            Self::NoSuchBucket(error) => say(S3ErrorCode::NoSuchBucket, error),
+            Self::Fault(error) => error.into_s3(),
+        }
+    }
+}
+
+impl IntoS3 for UpdateObjectEncryptionError {
+    fn into_s3(self) -> S3Error {
+        match self {
+            Self::NoSuchKey(error) => say(S3ErrorCode::NoSuchKey, error),
+            Self::NotForCustomerKeys(error) => say(S3ErrorCode::InvalidRequest, error),
             Self::NoSuchBucket(error) => say(S3ErrorCode::NoSuchBucket, error),
             Self::Fault(error) => error.into_s3(),
         }

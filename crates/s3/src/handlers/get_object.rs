@@ -7,12 +7,13 @@ use s3s::dto::{GetObjectInput, GetObjectOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::{checksum_fields, etag, server_side_encryption, timestamp};
+use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption, timestamp};
 use super::body::response_body;
 use super::conditions::{if_range, read_conditions};
-use super::error::s3;
+use super::error::{KEY_WRONG, s3};
 use super::metadata::metadata_headers;
 use super::names::part_number;
+use crate::compatibility::WrongKeyStatus;
 use crate::gateway::RangeSetAside;
 
 /// AWS: `GetObject`.
@@ -26,12 +27,14 @@ pub(super) async fn get_object(
     let read = asking.read_key(&mut request.headers)?;
     let get = wanted(&request.headers, &request.extensions, read.customer_key, input.part_number)?;
     let found = handlers.operations().objects.get_object(&granted, &get).await;
-    let operations::GetObjectOutput { info, range, body } = found.map_err(|error| hide_absence(&granted, error))?;
+    let operations::GetObjectOutput { info, range, body } =
+        found.map_err(|error| hide_absence(handlers, &granted, error))?;
     asking.note_encryption(&info.encryption);
     let length = range.as_ref().map_or(info.size, ByteRange::len);
     let mut headers = HeaderMap::new();
     metadata_headers(&info, &mut headers);
     override_headers(&request, &mut headers)?;
+    let kms = kms_fields(&info.encryption);
     let wants_checksum = input.checksum_mode.is_some() && range.is_none();
     let checksum = checksum_fields(info.metadata.checksums.first().filter(|_| wants_checksum));
     let (customer_algorithm, customer_md5) = read.echo.into_fields();
@@ -43,6 +46,8 @@ pub(super) async fn get_object(
         last_modified: Some(timestamp(info.last_modified)),
         parts_count: parts_count(&get, &info),
         server_side_encryption: server_side_encryption(&info.encryption),
+        ssekms_key_id: kms.key_id,
+        bucket_key_enabled: kms.bucket_key_enabled,
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         checksum_crc32: checksum.crc32,
@@ -57,11 +62,15 @@ pub(super) async fn get_object(
     Ok(S3Response::with_headers(output, headers))
 }
 
-/// Without the right to list, absent looks like forbidden (AWS: `GetObject`, "Permissions").
-pub(super) fn hide_absence(granted: &Granted, error: ReadError) -> S3Error {
+/// Without the right to list, absent looks like forbidden (AWS: `GetObject`, "Permissions"). What a wrong key looks like
+/// is a setting.
+pub(super) fn hide_absence(handlers: &Handlers, granted: &Granted, error: ReadError) -> S3Error {
     match error {
         ReadError::NoSuchKey(_) if !granted.may_list() => {
             S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")
+        }
+        ReadError::WrongKey(_) if handlers.compatibility().wrong_key_status == WrongKeyStatus::BadRequest => {
+            S3Error::with_message(S3ErrorCode::InvalidRequest, KEY_WRONG)
         }
         error => s3(error),
     }

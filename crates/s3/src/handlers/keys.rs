@@ -7,7 +7,7 @@ use s3s::S3Result;
 
 use super::caller::Asking;
 use crate::refusal::Refusal;
-use crate::sse::{self, CustomerKeyHeaders};
+use crate::sse::{self, CustomerKeyHeaders, Repeated};
 
 /// What the answer repeats of a customer key: the algorithm and the MD5 of the key, and nothing without one.
 pub(super) struct Echo(Option<String>);
@@ -25,6 +25,8 @@ pub(super) struct WriteKey {
     pub(super) encryption: WriteEncryption,
     pub(super) requested: RequestedEncryption,
     pub(super) echo: Echo,
+    /// The encryption context of SSE-KMS in base64: answers to writes repeat it, and no other does.
+    pub(super) context: Option<String>,
 }
 
 /// The customer key of an object or upload that exists.
@@ -35,9 +37,10 @@ pub(super) struct ReadKey {
 
 impl Asking<'_> {
     pub(super) fn write_key(&self, headers: &mut HeaderMap) -> S3Result<WriteKey> {
-        let taken = sse::take_write(headers).map_err(|refusal| self.exchange.refuse(refusal))?;
-        let echo = Echo(taken.customer_md5);
-        Ok(WriteKey { encryption: taken.encryption, requested: taken.requested, echo })
+        let taken = sse::take_write(headers, self.handlers.compatibility().sse_c_with_aes256);
+        let taken = taken.map_err(|refusal| self.exchange.refuse(refusal))?;
+        let Repeated { customer_md5, context } = taken.repeated;
+        Ok(WriteKey { encryption: taken.encryption, requested: taken.requested, echo: Echo(customer_md5), context })
     }
 
     pub(super) fn read_key(&self, headers: &mut HeaderMap) -> S3Result<ReadKey> {

@@ -7,10 +7,12 @@ mod bucket_owner;
 mod caller;
 mod conditions;
 mod context;
+mod encryption_document;
 mod error;
 mod keys;
 mod metadata;
 mod names;
+mod own;
 
 mod abort_multipart_upload;
 mod complete_multipart_upload;
@@ -18,14 +20,17 @@ mod copy_object;
 mod create_bucket;
 mod create_multipart_upload;
 mod delete_bucket;
+mod delete_bucket_encryption;
 mod delete_object;
 mod delete_objects;
 mod get_bucket_acl;
+mod get_bucket_encryption;
 mod get_bucket_location;
 mod get_bucket_policy;
 mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
+mod get_object_attributes;
 mod head_bucket;
 mod head_object;
 mod list_buckets;
@@ -33,9 +38,11 @@ mod list_multipart_uploads;
 mod list_objects;
 mod list_parts;
 mod put_bucket_acl;
+mod put_bucket_encryption;
 mod put_bucket_policy;
 mod put_object;
 mod put_object_acl;
+mod update_object_encryption;
 mod upload_part;
 mod upload_part_copy;
 
@@ -44,6 +51,8 @@ use std::sync::Arc;
 use operations::{Clock, Operations};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
+
+use crate::compatibility::Compatibility;
 
 /// Answers what s3s has parsed and verified. A clone shares everything.
 #[derive(Clone)]
@@ -54,13 +63,14 @@ struct Parts {
     /// The one region of this installation.
     region: String,
     clock: Arc<dyn Clock>,
+    compatibility: Compatibility,
 }
 
 impl Handlers {
     /// Handlers on these operations, in a region such as `us-east-1`.
     #[must_use]
-    pub fn new(operations: Operations, region: String, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Parts { operations, region, clock }))
+    pub fn new(operations: Operations, region: String, clock: Arc<dyn Clock>, compatibility: Compatibility) -> Self {
+        Self(Arc::new(Parts { operations, region, clock, compatibility }))
     }
 
     fn operations(&self) -> &Operations {
@@ -69,6 +79,10 @@ impl Handlers {
 
     fn region(&self) -> &str {
         &self.0.region
+    }
+
+    fn compatibility(&self) -> Compatibility {
+        self.0.compatibility
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -116,6 +130,7 @@ delegate! {
     copy_object: CopyObjectInput => CopyObjectOutput,
     create_bucket: CreateBucketInput => CreateBucketOutput,
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
+    delete_bucket_encryption: DeleteBucketEncryptionInput => DeleteBucketEncryptionOutput,
     delete_bucket: DeleteBucketInput => DeleteBucketOutput,
     delete_object: DeleteObjectInput => DeleteObjectOutput,
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput,

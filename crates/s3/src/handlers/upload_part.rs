@@ -4,7 +4,7 @@ use s3s::dto::{UploadPartInput, UploadPartOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::Handlers;
-use super::answer::{checksum_fields, etag, server_side_encryption};
+use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption};
 use super::body::request_body;
 use super::caller::Asking;
 use super::error::s3;
@@ -30,11 +30,14 @@ pub(super) async fn upload_part(
     };
     let output = handlers.operations().uploads.upload_part(&granted, part).await.map_err(s3)?;
     asking.note_encryption(&output.encryption);
+    let kms = kms_fields(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());
     let (customer_algorithm, customer_md5) = read.echo.into_fields();
     Ok(S3Response::new(UploadPartOutput {
         e_tag: Some(etag(&output.etag)),
         server_side_encryption: server_side_encryption(&output.encryption),
+        ssekms_key_id: kms.key_id,
+        bucket_key_enabled: kms.bucket_key_enabled,
         sse_customer_algorithm: customer_algorithm,
         sse_customer_key_md5: customer_md5,
         checksum_crc32: checksum.crc32,

@@ -1,6 +1,6 @@
 use http::HeaderMap;
 use model::RangeSpec;
-use operations::{CopySource, GetObject, UploadPartCopy};
+use operations::{CopySource, GetObject, ReadError, UploadPartCopy, UploadPartCopyError};
 use s3s::dto::{CopyPartResult, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -9,6 +9,7 @@ use super::answer::{checksum_fields, etag, kms_fields, server_side_encryption, t
 use super::conditions::copy_source_conditions;
 use super::copy_object::source;
 use super::error::s3;
+use super::get_object::hide_absence;
 use super::names::{part_number, upload_id};
 use super::upload_part::judge_by_upload;
 use policy::Action;
@@ -38,7 +39,13 @@ pub(super) async fn upload_part_copy(
         customer_key: target.customer_key,
     };
     let source = CopySource { granted: &from, get };
-    let output = handlers.operations().uploads.upload_part_copy(&granted, source, part).await.map_err(s3)?;
+    let output = handlers.operations().uploads.upload_part_copy(&granted, source, part).await;
+    let output = output.map_err(|error| match error {
+        UploadPartCopyError::Source(error @ (ReadError::NoSuchKey(_) | ReadError::WrongKey(_))) => {
+            hide_absence(handlers, &from, error)
+        }
+        error => s3(error),
+    })?;
     asking.note_encryption(&output.encryption);
     let kms = kms_fields(&output.encryption);
     let checksum = checksum_fields(output.checksum.as_ref());

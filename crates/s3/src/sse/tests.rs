@@ -4,6 +4,8 @@ const ALGORITHM: &str = "x-amz-server-side-encryption-customer-algorithm";
 const KEY: &str = "x-amz-server-side-encryption-customer-key";
 const MD5: &str = "x-amz-server-side-encryption-customer-key-MD5";
 const MODE: &str = "x-amz-server-side-encryption";
+const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+const KMS_CONTEXT: &str = "x-amz-server-side-encryption-context";
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs
@@ -25,7 +27,7 @@ fn trio(key: &str, md5: &str) -> HeaderMap {
 }
 
 fn refusal(mut headers: HeaderMap) -> (String, String) {
-    let refusal = match take_write(&mut headers) {
+    let refusal = match take_write(&mut headers, SseCWithAes256::Allow) {
         Ok(_) => panic!("accepted"),
         Err(refusal) => refusal,
     };
@@ -45,10 +47,10 @@ fn a_complete_trio_is_taken_out_of_the_headers() {
 
 #[test]
 fn no_headers_leave_the_mode_to_the_bucket() {
-    let write = take_write(&mut HeaderMap::new()).ok().unwrap();
-    assert!(matches!(write.encryption, WriteEncryption::Unspecified));
+    let write = take_write(&mut HeaderMap::new(), SseCWithAes256::Allow).ok().unwrap();
+    assert!(matches!(write.encryption, WriteEncryption::Unspecified { bucket_key: None }));
     assert_eq!(write.requested, RequestedEncryption { server_header: false, customer_header: false, kms: None });
-    let write = take_write(&mut headers(&[(MODE, "AES256")])).ok().unwrap();
+    let write = take_write(&mut headers(&[(MODE, "AES256")]), SseCWithAes256::Allow).ok().unwrap();
     assert!(matches!(write.encryption, WriteEncryption::Server));
     assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: false, kms: None });
 }
@@ -57,10 +59,10 @@ fn no_headers_leave_the_mode_to_the_bucket() {
 fn the_mix_of_the_guide_is_sse_c_and_shows_both_to_policies() {
     let mut mixed = trio(&encoded_key(32), &md5_of(32));
     mixed.insert(MODE, HeaderValue::from_static("AES256"));
-    let write = take_write(&mut mixed).ok().unwrap();
+    let write = take_write(&mut mixed, SseCWithAes256::Allow).ok().unwrap();
     assert!(matches!(write.encryption, WriteEncryption::Customer(_)));
     assert_eq!(write.requested, RequestedEncryption { server_header: true, customer_header: true, kms: None });
-    assert_eq!(write.customer_md5, Some(md5_of(32)));
+    assert_eq!(write.repeated.customer_md5, Some(md5_of(32)));
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn every_other_mix_is_a_conflict_before_anything_else() {
         }
     }
     let mut mixed = trio(&encoded_key(32), &md5_of(32));
-    mixed.insert(KMS_ID, HeaderValue::from_static("id"));
+    mixed.insert(kms::KEY_ID, HeaderValue::from_static("id"));
     assert_eq!(refusal(mixed), ("InvalidArgument".into(), CONFLICT.into()));
 }
 
@@ -130,13 +132,35 @@ fn a_mode_does_not_belong_to_reads_and_parts() {
 }
 
 #[test]
-fn kms_is_not_implemented_and_unknown_modes_are_invalid() {
-    let error = |pairs: &[(&str, &str)]| take_write(&mut headers(pairs)).err().map(|e| e.code.into_owned());
-    assert_eq!(error(&[(MODE, "aws:kms")]).as_deref(), Some("NotImplemented"));
+fn kms_is_a_mode_and_unknown_ones_are_invalid() {
+    let take = |pairs: &[(&str, &str)]| take_write(&mut headers(pairs), SseCWithAes256::Allow);
+    let error = |pairs: &[(&str, &str)]| take(pairs).err().map(|e| e.code.into_owned());
+    let write = take(&[(MODE, "aws:kms"), (KMS_KEY, "alias/k1"), (KMS_CONTEXT, "e30=")]);
+    let write = write.ok().unwrap();
+    let WriteEncryption::Kms(wrap) = write.encryption else { panic!("another mode") };
+    assert_eq!(wrap.kms_key.unwrap().as_str(), "k1");
+    assert_eq!(write.requested.kms.unwrap().key_id.as_deref(), Some("alias/k1"));
+    assert!(!write.requested.server_header && !write.requested.customer_header);
+    assert_eq!(write.repeated.context.as_deref(), Some("e30="));
     assert_eq!(error(&[(MODE, "aws:kms:dsse")]).as_deref(), Some("NotImplemented"));
-    assert_eq!(error(&[(KMS_ID.as_str(), "id")]).as_deref(), Some("NotImplemented"));
-    assert_eq!(error(&[(MODE, "aes256")]).as_deref(), Some("InvalidArgument"));
-    assert_eq!(error(&[(MODE, "")]).as_deref(), Some("InvalidArgument"));
+    for mode in ["aes256", "", "AWS:KMS", "aes:kms"] {
+        assert_eq!(error(&[(MODE, mode)]).as_deref(), Some("InvalidArgument"), "{mode}");
+    }
+    for mode in [None, Some("AES256")] {
+        let mut pairs = vec![(KMS_KEY, "id")];
+        pairs.extend(mode.map(|mode| (MODE, mode)));
+        assert_eq!(error(&pairs).as_deref(), Some("InvalidArgument"), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_strict_server_refuses_the_mix_of_the_guide() {
+    let mut mixed = trio(&encoded_key(32), &md5_of(32));
+    mixed.insert(MODE, HeaderValue::from_static("AES256"));
+    let refusal = take_write(&mut mixed, SseCWithAes256::Refuse).err().unwrap();
+    assert_eq!((refusal.status.as_u16(), &*refusal.code, &*refusal.message), (400, "InvalidArgument", CONFLICT));
+    assert!(take_write(&mut trio(&encoded_key(32), &md5_of(32)), SseCWithAes256::Refuse).is_ok());
+    assert!(take_write(&mut headers(&[(MODE, "AES256")]), SseCWithAes256::Refuse).is_ok());
 }
 
 #[test]

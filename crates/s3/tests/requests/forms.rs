@@ -1,10 +1,6 @@
 //! Forms that reach the operations: bucket policies and encryption hold on them as on any put.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
-
-use crate::support::{Answer, Site, Who};
+use crate::support::{Answer, Site, Who, borrowed, customer_key};
 
 const EVERYBODY: &str = r#"{"Effect":"Allow","Principal":"*","Action":["s3:PutObject","s3:GetObject"],
     "Resource":"arn:aws:s3:::bucket/*"}"#;
@@ -18,19 +14,6 @@ async fn post(site: &Site, fields: &[(&str, &str)], file: &str) -> Answer {
     body += &format!("--xx\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{file}\r\n--xx--\r\n");
     let headers = [("content-type", "multipart/form-data; boundary=xx")];
     site.send(Who::Anonymous, "POST", "/bucket", &headers, body).await
-}
-
-fn customer_key(byte: u8) -> [(&'static str, String); 3] {
-    let bytes = [byte; 32];
-    [
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256".to_owned()),
-        ("x-amz-server-side-encryption-customer-key", STANDARD.encode(bytes)),
-        ("x-amz-server-side-encryption-customer-key-MD5", STANDARD.encode(Md5::digest(bytes))),
-    ]
-}
-
-fn borrowed<'a>(trio: &'a [(&'static str, String); 3]) -> Vec<(&'static str, &'a str)> {
-    trio.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 #[tokio::test]

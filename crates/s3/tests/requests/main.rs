@@ -7,7 +7,10 @@
 extern crate canopic_s3 as s3;
 
 mod access;
+mod attributes;
+mod bucket_encryption;
 mod buckets;
 mod completion;
 mod forms;
+mod kms_mode;
 mod support;

@@ -1,18 +1,22 @@
 //! An installation in memory, and users who send tokens: nothing need be signed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use envelope::RootKey;
 use http::Request;
 use http_body_util::BodyExt as _;
 use identity::{AccessKeyId, SecretAccessKey, Token};
-use kms::{DataKeys, LocalKeyring, NoAudit};
-use model::{Principal, Timestamp};
+use kms::{CacheLimits, CachedKms, DataKeys, Keeper, KeyService as _, LocalKeyring, MemoryKeyringFile, NoAudit};
+use md5::{Digest as _, Md5};
+use model::{KmsKeyId, Principal, Timestamp};
 use operations::{Clock, Fault, Operations, Ports};
 use s3::{
-    AdminRequest, Body, Connection, CredentialStore, Domains, Gateway, GatewayConfig, Handlers, ServerRoutes,
-    TlsVersion,
+    AdminRequest, Body, Compatibility, Connection, CredentialStore, Domains, Gateway, GatewayConfig, Handlers,
+    ServerRoutes, TlsVersion,
 };
 use storage::memory::MemoryStore;
 
@@ -65,6 +69,12 @@ impl Clock for StandingClock {
     }
 }
 
+impl kms::Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Clock::now(self)
+    }
+}
+
 struct NoRoutes;
 
 #[async_trait]
@@ -108,17 +118,28 @@ impl Answer {
 /// A gateway with one bucket, `/bucket`, that belongs to [`Who::Owner`].
 pub(crate) struct Site {
     gateway: Gateway<Handlers>,
+    /// The KMS.
+    kms: Arc<LocalKeyring>,
     pub(crate) tls: Option<TlsVersion>,
 }
 
 impl Site {
     pub(crate) async fn new() -> Self {
-        let (keyring, _) = LocalKeyring::create(&RootKey::generate());
+        Self::with(Compatibility::default()).await
+    }
+
+    pub(crate) async fn with(compatibility: Compatibility) -> Self {
+        let root_key = RootKey::generate();
+        let (keyring, sealed) = LocalKeyring::create(&root_key);
         let (store, store_key) = (MemoryStore::new(), keyring.store_key());
+        let file = Arc::new(MemoryKeyringFile::new(sealed));
+        let keyring = Arc::new(keyring.kept_by(Keeper { root_key, file, clock: Arc::new(StandingClock) }));
+        // Nothing is kept, so that each use asks the KMS.
+        let kms = CachedKms::new(keyring.clone(), CacheLimits { time: Duration::ZERO, keys: 0 });
         let operations = Operations::new(Ports {
             metadata: Arc::new(store.clone()),
             blobs: Arc::new(store),
-            keys: DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit)),
+            keys: DataKeys::new(keyring.clone(), Some(Arc::new(kms)), Arc::new(NoAudit)),
             store_key,
             clock: Arc::new(StandingClock),
         });
@@ -130,8 +151,9 @@ impl Site {
             routes: Arc::new(NoRoutes),
             clock: Arc::new(StandingClock),
         };
-        let handlers = Handlers::new(operations, region, Arc::new(StandingClock));
-        let site = Self { gateway: Gateway::new(handlers, config), tls: Some(TlsVersion::V1_3) };
+        let handlers = Handlers::new(operations, region, Arc::new(StandingClock), compatibility);
+        let gateway = Gateway::new(handlers, config);
+        let site = Self { gateway, kms: keyring, tls: Some(TlsVersion::V1_3) };
         assert_eq!(site.send(Who::Owner, "PUT", "/bucket", &[], "").await.status, 200);
         site
     }
@@ -164,10 +186,34 @@ impl Site {
         Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
+    /// Makes a key in the KMS.
+    pub(crate) async fn kms_key(&self, id: &str) {
+        self.kms.create(&KmsKeyId::parse(id).unwrap()).await.unwrap();
+    }
+
+    /// Disables a key in the KMS.
+    pub(crate) async fn disable_kms_key(&self, id: &str) {
+        self.kms.disable(&KmsKeyId::parse(id).unwrap()).await.unwrap();
+    }
+
     /// Sets the policy of the bucket to these statements.
     pub(crate) async fn set_policy(&self, statements: &[&str]) {
         let document = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
         let answer = self.send(Who::Owner, "PUT", "/bucket?policy", &[], document).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
+}
+
+/// The three headers of a customer key.
+pub(crate) fn customer_key(byte: u8) -> [(&'static str, String); 3] {
+    let bytes = [byte; 32];
+    [
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256".to_owned()),
+        ("x-amz-server-side-encryption-customer-key", STANDARD.encode(bytes)),
+        ("x-amz-server-side-encryption-customer-key-MD5", STANDARD.encode(Md5::digest(bytes))),
+    ]
+}
+
+pub(crate) fn borrowed<'a>(trio: &'a [(&'static str, String); 3]) -> Vec<(&'static str, &'a str)> {
+    trio.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::error;
 use crate::exchange::{Exchange, RequestSummary};
 use crate::gateway::{Gateway, GatewayConfig};
+use crate::own::{OwnInput, OwnOperation, OwnOperations};
 use crate::server_routes::{AdminRequest, ServerRoutes};
 use crate::target::Domains;
 
@@ -133,6 +134,16 @@ impl S3 for Stub {
         }
         let body = Some(StreamingBlob::from(Body::from(Bytes::from_static(b"hello"))));
         Ok(S3Response::new(GetObjectOutput { body, content_length: Some(5), ..Default::default() }))
+    }
+}
+
+#[async_trait]
+impl OwnOperations for Stub {
+    async fn own(&self, operation: OwnOperation, request: S3Request<OwnInput>) -> S3Result<S3Response<Body>> {
+        let names = (request.input.bucket.clone(), request.input.object.clone());
+        let document = Some(StreamingBlob::from(Body::from(request.input.document.clone())));
+        self.note(operation.name(), &request, (&names.0, &names.1), document).await?;
+        Ok(S3Response::new(Body::empty()))
     }
 }
 
