@@ -25,19 +25,19 @@ from matrix.world import World
 
 # The family, and how many cases it has at least: so that nobody empties it without a word.
 FAMILIES = {
-    "reads": (reads, 4000),
-    "refusals": (refusals, 1000),
-    "writes": (writes, 500),
-    "copies": (copies, 500),
-    "multipart": (multipart, 500),
-    "part-copies": (part_copies, 500),
-    "presigned": (presigned, 500),
-    "checksums": (checksums, 500),
-    "forms": (forms, 500),
-    "rekeying": (rekeying, 100),
-    "attributes": (attributes, 100),
-    "server-keys": (server_keys, 100),
-    "bucket-encryption": (bucket_encryption, 50),
+    "reads": (reads, 10_000),
+    "refusals": (refusals, 7_000),
+    "writes": (writes, 2_000),
+    "copies": (copies, 2_000),
+    "multipart": (multipart, 6_000),
+    "part-copies": (part_copies, 1_500),
+    "presigned": (presigned, 600),
+    "checksums": (checksums, 2_000),
+    "forms": (forms, 1_000),
+    "rekeying": (rekeying, 1_000),
+    "attributes": (attributes, 1_000),
+    "server-keys": (server_keys, 150),
+    "bucket-encryption": (bucket_encryption, 40),
 }
 
 

@@ -67,9 +67,9 @@ def single(world, mode, size):
     group.add("all", tells(mode, ALL, facts))
     for attribute in ALL:
         group.add(attribute, tells(mode, [attribute], {n: v for n, v in facts.items() if n == attribute}))
-    for fault, (headers, refusal) in faults(mode).items():
-        group.add(f"refused/{fault}", refused(headers, refusal))
     if size == CHUNK + 1:
+        for fault, (headers, refusal) in faults(mode).items():
+            group.add(f"refused/{fault}", refused(headers, refusal))
         for algorithm in ALGORITHMS:
             group.add(f"checksum/{algorithm}", with_checksum(world, mode, f"{name}/{algorithm}", body, algorithm))
     return group

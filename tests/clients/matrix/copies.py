@@ -10,7 +10,7 @@ from matrix.model import (
     is_answered,
     is_refused,
 )
-from matrix.modes import KEY_A
+from matrix.modes import HELD, KEY_A
 from matrix.multipart import upload_all
 from matrix.refusals import STRANGER
 from matrix.runner import Group
@@ -25,7 +25,7 @@ def groups(world, slow):
         for target in world.modes:
             for size in sizes(slow) if slow else FEW:
                 yield pair(world, source, target, size)
-        yield bad_sources(world, source)
+        yield bad_sources(world, source, slow)
         yield from_parts(world, source, slow)
 
 
@@ -84,15 +84,14 @@ def has_metadata(answer, directive):
     assert found == wanted, found
 
 
-def bad_sources(world, source):
+def bad_sources(world, source, slow):
     """Sources that must not open, and conditions on them; nothing is stored."""
     name = f"copy/{source.name}/refused"
     body = body_of(FEW[-1], name)
     group = Group(name, lambda wire: put(wire, world, source, name, body))
     trio = for_source(source.headers or KEY_A.headers)
+    malformed = {f"malformed-{name}": (changed(trio, for_source(c)), refusal) for name, (c, refusal) in MALFORMED.items()}
     faults = {}
-    for fault, (changes, refusal) in MALFORMED.items():
-        faults[f"malformed-{fault}"] = (changed(trio, for_source(changes)), refusal)
     if source.customer:
         faults["no-key"] = ({}, NEEDS_KEY)
         faults["key-of-the-target-only"] = ({**source.headers}, NEEDS_KEY)
@@ -100,7 +99,9 @@ def bad_sources(world, source):
     else:
         faults["key-not-applicable"] = (STRANGER.source, NOT_APPLICABLE)
     for target in world.modes:
-        for fault, (headers, refusal) in faults.items():
+        # What is malformed by itself is so for any pair of modes.
+        more = malformed if slow or (source in HELD and target in HELD) else {}
+        for fault, (headers, refusal) in {**faults, **more}.items():
             if fault == "key-of-the-target-only" and target.write and not target.customer:
                 continue  # Two modes at once: writes have these cases.
             group.add(f"{target.name}/{fault}", refused(world, target, f"{name}/{target.name}", headers, refusal))

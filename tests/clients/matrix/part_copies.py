@@ -2,7 +2,7 @@
 
 from matrix.key_faults import MALFORMED, changed, for_source, invalid
 from matrix.model import NEEDS_KEY, NOT_APPLICABLE, PART_NEEDS, PART_OTHER, WRONG_KEY, is_answered, is_refused
-from matrix.modes import KEY_A
+from matrix.modes import HELD, KEY_A
 from matrix.multipart import upload_all
 from matrix.refusals import STRANGER
 from matrix.runner import Group
@@ -43,6 +43,7 @@ def groups(world, slow):
         # One source serves all targets: the five MiB are sent once.
         yield from_source(world, source, "single", SINGLE, slow)
         yield from_source(world, source, "parts", TOTAL, slow)
+        yield bad_headers(world, source, slow)
 
 
 def from_source(world, source, kind, total, slow):
@@ -59,13 +60,9 @@ def from_source(world, source, kind, total, slow):
         for shape, wanted in RANGES[kind].items():
             case = copied(world, source, target, f"{name}/{target.name}/{shape}", wanted)
             group.add(f"{target.name}/{shape}", case)
-        # Five MiB for each pair of modes are for the slow version; what the headers say is the same for both sources.
+        # Five MiB for each pair of modes are for the slow version.
         if kind == "parts" and slow:
             group.add(f"{target.name}/whole", copied(world, source, target, f"{name}/{target.name}/whole", None))
-        if kind == "single" or slow:
-            for fault, (headers, refusal) in faults(source, target, total).items():
-                case = refused(world, source, target, f"{name}/{target.name}", headers, refusal)
-                group.add(f"{target.name}/{fault}", case)
     return group
 
 
@@ -92,50 +89,71 @@ def copied(world, source, target, name, wanted):
     return case
 
 
-def faults(source, target, total):
-    """Headers with which no part is copied: the last value given wins over what the modes need."""
-    drop = {**{name: None for name in KEY_A.source}}
-    lose = {**{name: None for name in KEY_A.headers}}
-    found = {
-        "range-beyond": ({"x-amz-copy-source-range": f"bytes=0-{total}"}, invalid()),
-        "range-behind": ({"x-amz-copy-source-range": f"bytes={total}-{total + 5}"}, invalid()),
-        **{
-            f"range-{name}": ({"x-amz-copy-source-range": text}, invalid())
-            for name, text in {
-                "open": "bytes=0-",
-                "suffix": "bytes=-5",
-                "backwards": "bytes=5-2",
-                "no-unit": "0-5",
-                "letters": "bytes=a-b",
-                "many": "bytes=0-1,3-4",
-                "empty": "",
-            }.items()
-        },
-    }
-    trio = for_source(source.headers or KEY_A.headers)
-    for fault, (changes, refusal) in MALFORMED.items():
-        found[f"source-{fault}"] = ({**drop, **changed(trio, for_source(changes))}, refusal)
+def bad_headers(world, source, slow):
+    """Headers with which no part is copied. One upload of each target takes them all, and has no part at the end."""
+    name = f"part-copy/{source.name}/refused"
+
+    def prepare(wire):
+        where, _ = put(wire, world, source, name, body_of(SINGLE, name))
+        return where, {target.name: begin(wire, world, target, f"{name}/{target.name}") for target in world.modes}
+
+    group = Group(name, prepare)
+    for target in world.modes:
+        table = wrong_keys(source, target)
+        # What is malformed by itself is so for any pair of modes.
+        if slow or (source in HELD and target in HELD):
+            table |= malformed(source)
+        for fault, (headers, refusal) in table.items():
+            group.add(f"{target.name}/{fault}", refused(source, target, headers, refusal))
+    return group
+
+
+# What takes a set of headers away.
+NO_SOURCE = dict.fromkeys(for_source(KEY_A.headers))
+NO_TARGET = dict.fromkeys(KEY_A.headers)
+
+
+def wrong_keys(source, target):
+    """By what changes in the headers that both modes need."""
     if source.customer:
-        found["source-no-key"] = (drop, NEEDS_KEY)
-        found["source-wrong-key"] = ({**drop, **STRANGER.source}, WRONG_KEY)
+        found = {
+            "source-no-key": (NO_SOURCE, NEEDS_KEY),
+            "source-wrong-key": (for_source(STRANGER.headers), WRONG_KEY),
+        }
     else:
-        found["source-key-not-applicable"] = (STRANGER.source, NOT_APPLICABLE)
+        found = {"source-key-not-applicable": (for_source(STRANGER.headers), NOT_APPLICABLE)}
     if target.customer:
-        found["target-no-key"] = (lose, PART_NEEDS)
-        found["target-other-key"] = (STRANGER.headers, PART_OTHER)
+        found |= {"target-no-key": (NO_TARGET, PART_NEEDS), "target-other-key": (STRANGER.headers, PART_OTHER)}
     else:
-        found["target-key-not-applicable"] = (STRANGER.headers, PART_NEEDS)
+        found |= {"target-key-not-applicable": (STRANGER.headers, PART_NEEDS)}
     return found
 
 
-def refused(world, source, target, name, headers, refusal):
+def malformed(source):
+    ranges = {
+        "beyond": f"bytes=0-{SINGLE}",
+        "behind": f"bytes={SINGLE}-{SINGLE + 5}",
+        "open": "bytes=0-",
+        "suffix": "bytes=-5",
+        "backwards": "bytes=5-2",
+        "no-unit": "0-5",
+        "letters": "bytes=a-b",
+        "many": "bytes=0-1,3-4",
+        "empty": "",
+    }
+    found = {f"range-{name}": ({"x-amz-copy-source-range": text}, invalid()) for name, text in ranges.items()}
+    trio = source.headers or KEY_A.headers
+    for fault, (changes, refusal) in MALFORMED.items():
+        found[f"source-{fault}"] = ({**NO_SOURCE, **for_source(changed(trio, changes))}, refusal)
+    return found
+
+
+def refused(source, target, headers, refusal):
     def case(wire, made):
-        upload = begin(wire, world, target, name)
-        needed = {name.lower(): value for name, value in {**source.source, **target.headers}.items()}
-        wanted = {name.lower(): value for name, value in headers.items()}
-        sent = changed({"x-amz-copy-source": made[0], **needed}, wanted)
-        is_refused(wire("PUT", upload.at("partNumber=1&"), b"", sent), refusal)
+        where, uploads = made
+        upload = uploads[target.name]
+        needed = {"x-amz-copy-source": where, **for_source(source.headers), **target.headers}
+        is_refused(wire("PUT", upload.at("partNumber=1&"), b"", changed(needed, headers)), refusal)
         assert wire("GET", upload.at()).xml().find("Part") is None, "a part was stored"
-        wire("DELETE", upload.at())
 
     return case

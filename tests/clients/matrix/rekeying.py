@@ -9,6 +9,7 @@ import zlib
 
 from matrix.copies import REPLACED, copy, is_copied
 from matrix.model import NEEDS_KEY, NOT_APPLICABLE, WRONG_KEY, Refusal, has_headers, is_answered, is_body, is_refused
+from matrix.modes import HELD
 from matrix.refusals import STRANGER
 from matrix.runner import Group
 from matrix.uploads import begin, complete, put_part
@@ -24,8 +25,10 @@ POINTLESS = Refusal(400, "InvalidRequest")
 
 def groups(world, slow):
     for bucket in sorted({mode.bucket for mode in world.modes}):
-        # What the bucket does by itself needs no header; everything else is asked for.
-        modes = [mode for mode in world.modes if mode.bucket == bucket or mode.write]
+        # What the bucket does by itself needs no header. What is asked for is the same in each bucket, so outside of
+        # the plain one a mode of each holder is enough.
+        asked = world.modes if slow or bucket == "plain" else HELD
+        modes = [mode for mode in world.modes if mode.bucket == bucket or (mode.write and mode in asked)]
         yield walk(world, bucket, modes)
         yield small(world, bucket, modes)
 
