@@ -74,7 +74,7 @@ def key_file(path, label, bare):
     found, _, word = raw.strip().decode("ascii", "replace").rpartition(":")
     decode = bytes.fromhex if len(word) == 64 else base64.b64decode
     try:
-        key = raw if bare and len(raw) == 32 else decode(word)
+        key = raw[:32] if bare and len(raw) > 31 and raw[32:] in (b"", b"\n") else decode(word)
     except ValueError:
         key = b""
     is_checked = found == label and len(key) == 36 and hashlib.sha256(key[:32]).digest()[:4] == key[32:]

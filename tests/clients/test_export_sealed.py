@@ -19,7 +19,18 @@ BUCKET = "exports"
 OPENER = REPOSITORY / "tools" / "open_sealed.py"
 # Around the border between records and blobs, and around those of chunks.
 SIZES = [0, 1, 16 * KIB, 16 * KIB + 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 3 * MIB]
-MODES = {"sse-s3": {}, "sse-c": customer_headers(customer_key())}
+MODES = {
+    "sse-s3": {},
+    "sse-c": customer_headers(customer_key()),
+    "sse-kms": {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-bucket-key-enabled": "true"},
+}
+# Each with a key of its own under a named key, and a context that the wrap is bound to.
+CONTEXT = base64.b64encode(json.dumps({"project": "tool", "step": "7"}).encode()).decode()
+KMS_WITH_CONTEXT = {
+    "x-amz-server-side-encryption": "aws:kms",
+    "x-amz-server-side-encryption-context": CONTEXT,
+    "x-amz-server-side-encryption-bucket-key-enabled": "false",
+}
 HEADERS = {
     "content-type": "text/plain; charset=utf-8",
     "cache-control": "no-store",
@@ -67,6 +78,9 @@ def site(tmp_path_factory):
         name = f"{mode}/one-empty-part"
         upload(signer, name, {1: b""}, headers)
         bodies[name] = b""
+    name = "sse-kms/with-context"
+    bodies[name] = content(100_000, name)
+    assert signer("PUT", f"/{BUCKET}/{name}", bodies[name], {**HEADERS, **KMS_WITH_CONTEXT}).status == 200
     assert server.stop() == 0
     return server, bodies
 
@@ -76,7 +90,7 @@ def keys(site, tmp_path):
     """The arguments of the opener for each mode."""
     path = tmp_path / "customer.key"
     path.write_bytes(customer_key())
-    return {"sse-c": ["--customer-key-file", path], "sse-s3": server_keys(site[0])}
+    return {"sse-c": ["--customer-key-file", path], "sse-s3": server_keys(site[0]), "sse-kms": server_keys(site[0])}
 
 
 def server_keys(server):
@@ -123,16 +137,17 @@ def test_every_mode_place_and_size_is_opened_again(site, keys, tmp_path):
         assert output.read_bytes() == body and output.stat().st_mode & 0o777 == 0o600
         facts = json.loads(done.stdout)
         assert (facts["bucket"], facts["object_key"], facts["size"]) == (BUCKET, name, len(body))
-        assert facts["mode"].lower() == mode and facts["sha256"] == hashlib.sha256(body).hexdigest()
+        assert facts["mode"].lower() == mode and facts["kms_key"] == ("aws/s3" if mode == "sse-kms" else None)
+        assert facts["sha256"] == hashlib.sha256(body).hexdigest()
         assert facts["headers"] == {name: HEADERS[name] for name in ("content-type", "cache-control")}
         assert facts["user_metadata"] == {"plan": "a plan, sealed", "empty": ""}
         if "parts" in name:
             assert facts["parts"] == 3 and facts["etag"] is None or facts["etag"].endswith("-3")
-        elif "empty" not in name:
+        elif "empty" not in name and "context" not in name:
             assert facts["checksums_verified"]["CRC32"] == checksum("CRC32", body)
         if mode == "sse-s3" and "part" not in name:
             assert facts["etag"] == hashlib.md5(body).hexdigest()
-        assert facts["records_are_proven"] == (mode == "sse-s3")
+        assert facts["records_are_proven"] == (mode != "sse-c")
         assert facts["parts_are_proven"] == (name != "sse-c/parts-without-key")
         if KIB < len(body) < MIB:
             assert body[:64] not in path.read_bytes()
@@ -148,12 +163,67 @@ def test_with_the_keyring_the_records_of_a_customers_object_are_proven_too(site,
     assert facts["records_are_proven"] and facts["parts_are_proven"], done.stderr
 
 
-@pytest.mark.parametrize("form", [bytes, lambda raw: raw.hex().encode(), lambda raw: base64.b64encode(raw) + b"\n"])
+def key_file_line(raw):
+    """As `canopic key-file new` writes it."""
+    return b"canopic-customer-key-v1:" + base64.b64encode(raw + hashlib.sha256(raw).digest()[:4]) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [bytes, lambda raw: raw + b"\n", lambda raw: raw.hex().encode(), lambda raw: base64.b64encode(raw), key_file_line],
+)
 def test_customer_keys_are_read_in_every_form(site, tmp_path, form):
     path, output, file = tmp_path / "export", tmp_path / "plain", tmp_path / "key"
     file.write_bytes(form(customer_key()))
     export(site[0], "sse-c/1", path)
     assert opened(path, output, "--customer-key-file", file).returncode == 0
+
+
+def test_a_file_of_key_file_new_is_read(tmp_path):
+    server = Server(tmp_path / "server").start()
+    path, output, file = tmp_path / "export", tmp_path / "plain", tmp_path / "key"
+    made = subprocess.run([str(BINARY), "key-file", "new", str(file)], capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    raw = base64.b64decode(file.read_bytes().partition(b":")[2])[:32]
+    signer = Signer(server, server.root)
+    signer("PUT", f"/{BUCKET}")
+    assert signer("PUT", f"/{BUCKET}/k", b"hello", customer_headers(raw)).status == 200
+    assert server.stop() == 0
+    export(server, "k", path)
+    assert opened(path, output, "--customer-key-file", file).returncode == 0 and output.read_bytes() == b"hello"
+    file.write_bytes(file.read_bytes()[:-6] + b"AAAAA\n")
+    refused(opened(path, tmp_path / "again", "--customer-key-file", file), tmp_path / "again", "mistyped")
+
+
+def test_every_checksum_is_verified_over_the_plaintext(tmp_path):
+    server = Server(tmp_path / "server").start()
+    signer = Signer(server, server.root)
+    signer("PUT", f"/{BUCKET}")
+    body, pieces, expected = content(70_000), {1: content(5 * MIB, "first"), 2: content(70_000, "second")}, {}
+    hashes = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
+    for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"):
+        compute = (
+            (lambda data, name=name: base64.b64encode(hashes[name](data).digest()).decode())
+            if name in hashes
+            else (lambda data, name=name: checksum(name, data))
+        )
+        expected[name] = compute(body)
+        sent = {f"x-amz-checksum-{name.lower()}": expected[name]}
+        assert signer("PUT", f"/{BUCKET}/{name}", body, {**sent, **MODES["sse-c"]}).status == 200
+        if name == "CRC64NVME":
+            continue  # It is only ever over the whole object.
+        wanted = {"x-amz-checksum-algorithm": name, "x-amz-checksum-type": "COMPOSITE", **MODES["sse-c"]}
+        upload(signer, f"{name}-parts", pieces, wanted)
+        expected[f"{name}-parts"] = compute(b"".join(base64.b64decode(compute(piece)) for piece in pieces.values()))
+    assert server.stop() == 0
+    key = tmp_path / "key"
+    key.write_bytes(customer_key())
+    for object_key, value in expected.items():
+        path, output = tmp_path / f"{object_key}.export", tmp_path / f"{object_key}.plain"
+        export(server, object_key, path)
+        done = opened(path, output, "--customer-key-file", key)
+        assert done.returncode == 0, (object_key, done.stderr)
+        assert json.loads(done.stdout)["checksums_verified"] == {object_key.partition("-")[0]: value}, object_key
 
 
 def test_a_wrong_key_is_told_from_damage(site, keys, tmp_path):
@@ -179,7 +249,7 @@ def test_a_wrong_key_is_told_from_damage(site, keys, tmp_path):
 def test_a_flipped_byte_anywhere_is_refused(site, keys, tmp_path):
     dice = random.Random(7)
     output, damaged = tmp_path / "plain", tmp_path / "damaged"
-    for name in ("sse-c/1", "sse-s3/16385", "sse-c/parts-with-key"):
+    for name in ("sse-c/1", "sse-s3/16385", "sse-kms/65536", "sse-c/parts-with-key"):
         path = tmp_path / name.replace("/", "-")
         export(site[0], name, path)
         stored = path.read_bytes()
@@ -193,18 +263,17 @@ def test_a_flipped_byte_anywhere_is_refused(site, keys, tmp_path):
 
 def test_forged_digests_do_not_help(site, keys, tmp_path):
     """The digest is made right again after each flip; with the server's keys every byte that means something proves itself."""
-    server, _ = site
     output, damaged, path = tmp_path / "plain", tmp_path / "damaged", tmp_path / "export"
-    export(server, "sse-c/1", path)
-    stored = path.read_bytes()
-    # The name of the bucket is for people, and nothing proves it.
-    name_at = stored.index(BUCKET.encode())
-    for at in range(len(stored) - 32):
-        if at % 5 and at > 60 or name_at <= at < name_at + len(BUCKET):
-            continue
-        flipped = stored[:at] + bytes([stored[at] ^ 1]) + stored[at + 1 :]
-        damaged.write_bytes(with_digest(flipped))
-        refused(opened(damaged, output, *keys["sse-c"], *keys["sse-s3"]), output)
+    for name, step in (("sse-c/1", 11), ("sse-kms/1", 23)):
+        export(site[0], name, path)
+        stored = path.read_bytes()
+        # The name of the bucket is for people, and nothing proves it.
+        name_at = stored.index(BUCKET.encode())
+        for at in [*range(0, 60, 3), *range(60, len(stored) - 32, step)]:
+            if not name_at <= at < name_at + len(BUCKET):
+                damaged.write_bytes(with_digest(stored[:at] + bytes([stored[at] ^ 1]) + stored[at + 1 :]))
+                refused(opened(damaged, output, *keys["sse-c"], *keys["sse-s3"]), output)
+        path.unlink()
 
 
 def test_swapped_and_dropped_chunks_are_refused_without_the_servers_keys_too(site, keys, tmp_path):
