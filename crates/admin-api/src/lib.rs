@@ -7,6 +7,7 @@
 mod access_keys;
 mod error;
 mod keyring;
+mod keyring_work;
 mod kms_keys;
 mod secret;
 mod users;
@@ -21,6 +22,10 @@ pub use access_keys::{
 pub use error::{ErrorAnswer, ErrorCode};
 pub use keyring::{
     ExportKeyring, ExportedKeyring, Keyring, KeyringStatus, KeyringVersion, ResealKeyring, RotateKeyring,
+};
+pub use keyring_work::{
+    CountKeyUses, HeldCount, KeyHolder, KeyUses, KeyringWork, KeyringWorkKind, LookAtKeyringWork, PruneKeyring,
+    RewrapKeyring, StopKeyringWork,
 };
 pub use kms_keys::{
     CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KmsKey, KmsKeyList, KmsKeyState, ListKmsKeys,

@@ -6,7 +6,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use admin_api::{ExportKeyring, KeyringStatus, ResealKeyring, RotateKeyring, Secret};
+use admin_api::{
+    CountKeyUses, ExportKeyring, KeyringStatus, PruneKeyring, ResealKeyring, RewrapKeyring, RotateKeyring, Secret,
+    StopKeyringWork,
+};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +17,9 @@ use clap::Subcommand;
 use server::{BackupKey, Restored};
 
 use crate::door::DoorArgs;
-use crate::output::{self, date};
+use crate::output;
 use crate::setting_args::{Place, SettingArgs};
-use crate::{age_file, passphrase};
+use crate::{age_file, keyring_work, passphrase};
 
 /// Bytes of the largest backup: a keyring has at most 8 MiB.
 const BACKUP_LEN_MAX: u64 = 16 * 1024 * 1024;
@@ -25,11 +28,32 @@ const BACKUP_LEN_MAX: u64 = 16 * 1024 * 1024;
 pub(crate) enum KeyringCommand {
     /// Show the versions of the keyring's key: id, state, creation
     Status {
+        /// Also count the objects and uploads that each of them still opens, record by record
+        #[arg(long)]
+        count: bool,
         #[command(flatten)]
         door: DoorArgs,
     },
     /// Start a new version of the keyring's key; older versions go on opening what they wrapped
     Rotate {
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Wrap all data keys anew with the current versions of their keys; no byte of an object moves
+    ///
+    /// The server does it in its own time and goes on after a restart; this command shows how far it is.
+    Rewrap {
+        /// At most so many a second
+        #[arg(long, value_name = "COUNT/s", value_parser = per_s)]
+        rate: Option<u32>,
+        /// Stop a rewrap that goes on; what it did stays done
+        #[arg(long, conflicts_with = "rate")]
+        stop: bool,
+        #[command(flatten)]
+        door: DoorArgs,
+    },
+    /// Take away the versions of the keyring's key that no object and no upload needs any more
+    Prune {
         #[command(flatten)]
         door: DoorArgs,
     },
@@ -71,7 +95,9 @@ pub(crate) enum KeyringCommand {
 pub(crate) fn run(command: KeyringCommand) -> anyhow::Result<ExitCode> {
     crate::runtime()?.block_on(async {
         match command {
-            KeyringCommand::Status { door } => status(door).await?,
+            KeyringCommand::Status { count, door } => status(count, door).await?,
+            KeyringCommand::Rewrap { rate, stop, door } => rewrap(rate, stop, door).await?,
+            KeyringCommand::Prune { door } => prune(door).await?,
             KeyringCommand::Rotate { door } => {
                 let version = door.open().await?.call(&RotateKeyring {}).await?;
                 output::line(&version.id)?;
@@ -94,16 +120,42 @@ pub(crate) fn run(command: KeyringCommand) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn status(door: DoorArgs) -> anyhow::Result<()> {
-    let keyring = door.open().await?.call(&KeyringStatus {}).await?;
+async fn status(count: bool, door: DoorArgs) -> anyhow::Result<()> {
+    let door = door.open().await?;
+    let uses = if count { keyring_work::watch(&door, &CountKeyUses {}).await?.uses } else { None };
+    let keyring = door.call(&KeyringStatus {}).await?;
     output::line(&format!("root key {}", keyring.root_key_id))?;
-    let rows = keyring.versions.into_iter().map(|version| {
-        let state = if version.is_current { "current" } else { "retired" };
-        let created = version.created_ms.map_or_else(|| "-".to_owned(), date);
-        vec![version.id, state.to_owned(), created]
-    });
-    output::table(&["VERSION", "STATE", "CREATED"], &rows.collect::<Vec<_>>())?;
+    keyring_work::show(&keyring.versions, uses.as_ref())
+}
+
+async fn rewrap(per_s: Option<u32>, stop: bool, door: DoorArgs) -> anyhow::Result<()> {
+    let door = door.open().await?;
+    if stop {
+        door.call(&StopKeyringWork {}).await?;
+        return Ok(());
+    }
+    let work = keyring_work::watch(&door, &RewrapKeyring { per_s }).await?;
+    output::line(&format!("{} looked at, {} wrapped anew, {} failed", work.looked_at, work.rewrapped, work.failed))?;
+    anyhow::ensure!(work.failed == 0, "some data keys could not be wrapped anew: the server's log names them");
     Ok(())
+}
+
+async fn prune(door: DoorArgs) -> anyhow::Result<()> {
+    let work = keyring_work::watch(&door.open().await?, &PruneKeyring {}).await?;
+    for id in &work.pruned {
+        output::line(id)?;
+    }
+    output::note(&match work.pruned.len() {
+        0 => "every retired version is still needed, or there is none".to_owned(),
+        _ => "gone for ever; an older backup of the data needs a backup of the keyring of its time".to_owned(),
+    });
+    Ok(())
+}
+
+/// `100/s` or `100`.
+fn per_s(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number such as 100/s".to_owned())
 }
 
 async fn backup(file: &Path, passphrase_file: Option<&Path>, door: DoorArgs) -> anyhow::Result<()> {
@@ -167,4 +219,28 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::File::open(path)?.take(BACKUP_LEN_MAX + 1).read_to_end(&mut bytes)?;
     anyhow::ensure!(bytes.len() as u64 <= BACKUP_LEN_MAX, "it is larger than any backup of a keyring");
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_a_second() {
+        assert_eq!((per_s("100/s"), per_s("7")), (Ok(100), Ok(7)));
+        for bad in ["", "0", "0/s", "-1", "/s", "1/m", "99999999999"] {
+            assert!(per_s(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_private_and_never_over_a_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("backup");
+        write(&path, b"sealed").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write(&path, b"other").is_err());
+        assert_eq!(read(&path).unwrap(), b"sealed");
+    }
 }

@@ -13,6 +13,7 @@ mod export_sealed_command;
 mod https_door;
 mod key_file_command;
 mod keyring_command;
+mod keyring_work;
 mod kms_command;
 mod objects;
 mod output;

@@ -1,7 +1,7 @@
 //! Passphrases: from a file, or typed at the terminal without being seen.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 use age::secrecy::{ExposeSecret as _, SecretString};

@@ -5,6 +5,7 @@
 //! administrator; it is asked in [`AdminApi::answer`], before anything is read.
 
 mod calls;
+mod key_work_calls;
 mod keyring_calls;
 mod kms_calls;
 mod socket;
@@ -21,6 +22,7 @@ pub(crate) use socket::AdminSocket;
 pub use socket::{AdminSocketError, ShortPath};
 
 use crate::http_server::json;
+use crate::key_work::{KeyWork, Work};
 use crate::server_keys::ServerKeys;
 
 /// Answers calls.
@@ -28,12 +30,13 @@ use crate::server_keys::ServerKeys;
 pub(crate) struct AdminApi {
     users: Users,
     keys: ServerKeys,
+    key_work: KeyWork,
 }
 
 impl AdminApi {
-    /// An API over `users` and the server's keys.
-    pub(crate) const fn new(users: Users, keys: ServerKeys) -> Self {
-        Self { users, keys }
+    /// An API over `users`, the server's keys and the work on them.
+    pub(crate) const fn new(users: Users, keys: ServerKeys, key_work: KeyWork) -> Self {
+        Self { users, keys, key_work }
     }
 
     /// Answers one request whose sender is known. The body is complete and at most [`CALL_LEN_MAX`] bytes long.
@@ -96,8 +99,27 @@ impl AdminApi {
             }
             ExportKeyring::NAME => render::<ExportKeyring>(keyring_calls::export(keyring, &parse(body)?)?),
             ResealKeyring::NAME => render::<ResealKeyring>(keyring_calls::reseal(keyring, &parse(body)?).await?),
-            _ => self.dispatch_kms(name, body).await,
+            _ => match self.dispatch_key_work(name, body) {
+                Some(answer) => answer,
+                None => self.dispatch_kms(name, body).await,
+            },
         }
+    }
+
+    fn dispatch_key_work(&self, name: &str, body: &[u8]) -> Option<Result<String, ErrorAnswer>> {
+        use admin_api::{CountKeyUses, LookAtKeyringWork, PruneKeyring, RewrapKeyring, StopKeyringWork};
+        let key_work = &self.key_work;
+        let answer = match name {
+            RewrapKeyring::NAME => parse(body).and_then(|call| key_work_calls::rewrap(key_work, &call)),
+            CountKeyUses::NAME => parse(body).and_then(|CountKeyUses {}| key_work_calls::begin(key_work, Work::Census)),
+            PruneKeyring::NAME => parse(body).and_then(|PruneKeyring {}| key_work_calls::begin(key_work, Work::Prune)),
+            LookAtKeyringWork::NAME => {
+                parse(body).map(|LookAtKeyringWork {}| key_work_calls::answer(key_work.progress()))
+            }
+            StopKeyringWork::NAME => parse(body).map(|StopKeyringWork {}| key_work_calls::answer(key_work.stop())),
+            _ => return None,
+        };
+        Some(answer.and_then(render::<LookAtKeyringWork>))
     }
 
     async fn dispatch_kms(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use model::Principal;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use crate::admin::AdminApi;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::installation::{Installation, InstallationError};
+use crate::key_work::KeyWork;
 use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
 
@@ -18,6 +20,8 @@ use crate::store::{self, StoreError};
 pub struct Offline {
     api: AdminApi,
     root: Principal,
+    // What goes through the store ends with this value.
+    _background: JoinSet<()>,
     _data_dir: DataDir,
 }
 
@@ -49,7 +53,11 @@ impl Offline {
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
         let operations = store::open(&data_dir, &keys, Arc::new(audit)).await?;
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
-        Ok(Self { api: AdminApi::new(operations.users, keys), root, _data_dir: data_dir })
+        let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring));
+        let mut background = JoinSet::new();
+        background.spawn(key_work.clone().run(root.clone()));
+        let api = AdminApi::new(operations.users, keys, key_work);
+        Ok(Self { api, root, _background: background, _data_dir: data_dir })
     }
 
     /// Answers a call as the administrator: status and JSON.

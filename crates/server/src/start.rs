@@ -23,6 +23,7 @@ use crate::gateway::{GatewayError, S3Answer};
 use crate::health::Health;
 use crate::http_server::{HttpServer, Scheme, Service};
 use crate::installation::{Installation, InstallationError};
+use crate::key_work::KeyWork;
 use crate::root_pair::{self, RootPairError};
 use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
@@ -159,11 +160,13 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
     let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
     let health = Health::new(operations.users.clone());
-    let admin = AdminApi::new(operations.users.clone(), keys.clone());
+    let key_work = KeyWork::new(operations.rewrapper.clone(), Arc::clone(&keys.keyring));
+    let admin = AdminApi::new(operations.users.clone(), keys.clone(), key_work.clone());
     let root = operations.users.root().await.map_err(|error| StoreError::Records(error.to_string()))?;
     let socket = AdminSocket::bind(data_dir.admin_socket())?;
     let root_pair = root_pair::ensure(&operations.users, config.root_pair.as_ref()).await?;
-    background.spawn(socket.serve(admin.clone(), root));
+    background.spawn(socket.serve(admin.clone(), root.clone()));
+    background.spawn(key_work.run(root));
     background.spawn(sweep(operations.clone()));
     background.spawn(keys.destroy_due_daily());
 

@@ -25,9 +25,12 @@ async fn api() -> (AdminApi, Principal) {
         store_key,
         clock: Arc::new(SystemClock),
     };
-    let users = Operations::new(ports).users;
+    let operations = Operations::new(ports);
+    let users = operations.users;
     let root = users.root().await.unwrap();
-    (AdminApi::new(users, keys), root)
+    let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring));
+    tokio::spawn(key_work.clone().run(root.clone()));
+    (AdminApi::new(users, keys, key_work), root)
 }
 
 async fn post(api: &AdminApi, caller: &Principal, call: &str, body: &str) -> (StatusCode, String) {

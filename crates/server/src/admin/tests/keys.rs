@@ -1,4 +1,6 @@
-use admin_api::{ExportedKeyring, Keyring, KeyringVersion, KmsKey, KmsKeyList, KmsKeyState};
+use admin_api::{
+    ExportedKeyring, KeyUses, Keyring, KeyringVersion, KeyringWork, KeyringWorkKind, KmsKey, KmsKeyList, KmsKeyState,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envelope::RootKey;
@@ -79,4 +81,41 @@ async fn an_exported_keyring_opens_under_the_root_key_of_the_call_and_no_answer_
     assert!(copy.same_as(&api.keys.keyring));
     let resealed: Keyring = ok(&api, &root, "reseal-keyring", &call).await;
     assert_eq!(resealed.root_key_id, root_key.id().to_string());
+}
+
+async fn done(api: &AdminApi, root: &Principal, call: &str) -> KeyringWork {
+    ok::<KeyringWork>(api, root, call, "{}").await;
+    for _ in 0..1000 {
+        let work: KeyringWork = ok(api, root, "look-at-keyring-work", "{}").await;
+        if !work.is_running {
+            return work;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("{call} does not end");
+}
+
+#[tokio::test]
+async fn work_on_an_empty_store_ends_and_says_so() {
+    let (api, root) = api().await;
+    let idle: KeyringWork = ok(&api, &root, "look-at-keyring-work", "{}").await;
+    assert_eq!((idle.kind, idle.is_running), (None, false));
+    let counted = done(&api, &root, "count-key-uses").await;
+    let uses = KeyUses { held: Vec::new(), outdated: 0, unreadable: 0 };
+    assert_eq!((counted.kind, counted.total, counted.uses), (Some(KeyringWorkKind::Count), Some(0), Some(uses)));
+    let rewrapped = done(&api, &root, "rewrap-keyring").await;
+    assert_eq!((rewrapped.kind, rewrapped.error), (Some(KeyringWorkKind::Rewrap), None));
+    let refused = post(&api, &root, "rewrap-keyring", r#"{"per_s":0}"#).await;
+    assert_eq!(refused.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_version_that_was_in_use_since_the_start_is_not_pruned() {
+    let (api, root) = api().await;
+    assert_eq!(done(&api, &root, "prune-keyring").await.pruned, Vec::<String>::new());
+    ok::<KeyringVersion>(&api, &root, "rotate-keyring", "{}").await;
+    let work = done(&api, &root, "prune-keyring").await;
+    assert!(work.error.unwrap().contains("restart the server"), "an operation may still use it");
+    let keyring: Keyring = ok(&api, &root, "keyring-status", "{}").await;
+    assert_eq!(keyring.versions.len(), 2);
 }

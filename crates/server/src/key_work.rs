@@ -1,0 +1,260 @@
+//! Work on keys that goes through the whole store: counting which keys are needed, wrapping data keys anew, and taking
+//! away versions that nothing needs any more. One at a time, in a task of the server's; calls begin it and look at it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use envelope::KeyId;
+use kms::{LocalKeyring, PruneError};
+use model::Principal;
+use operations::{Fault, HeldBy, KeyCensus, Rewrap, Rewrapper, Step};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How often the store or a KMS may fail in a row before the work ends.
+const FAILURES_MAX: u32 = 10;
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+/// Records that are wrapped anew between two looks at the rate and at whether to stop.
+const REWRAPS_OF_STEP: u32 = 64;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Counts which keys are needed.
+    Census,
+    /// Wraps data keys anew: at most so many a second.
+    Rewrap(Option<u32>),
+    /// Takes away the versions of the keyring's key that no record needs.
+    Prune,
+}
+
+/// What is known of the work that was begun last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    pub(crate) work: Option<Work>,
+    pub(crate) is_running: bool,
+    /// Whether it still counts what there is to do.
+    pub(crate) is_counting: bool,
+    pub(crate) looked_at: u64,
+    pub(crate) total: Option<u64>,
+    pub(crate) rewrapped: u64,
+    pub(crate) failed: u64,
+    pub(crate) census: Option<KeyCensus>,
+    pub(crate) pruned: Vec<KeyId>,
+    pub(crate) error: Option<String>,
+}
+
+/// Other work is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("other work on keys is going on: wait for it, or stop it")]
+pub(crate) struct Busy;
+
+/// Begins work, looks at it and stops it.
+#[derive(Clone)]
+pub(crate) struct KeyWork {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rewrapper: Rewrapper,
+    keyring: Arc<LocalKeyring>,
+    state: Mutex<State>,
+    begun: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    progress: Progress,
+    is_to_stop: bool,
+}
+
+/// Why work did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error("it was stopped")]
+    Stopped,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Prune(#[from] PruneError),
+    #[error("{0} records cannot be read, so nobody knows which keys they need; the log names them")]
+    Unreadable(u64),
+}
+
+impl KeyWork {
+    pub(crate) fn new(rewrapper: Rewrapper, keyring: Arc<LocalKeyring>) -> Self {
+        let (state, begun) = (Mutex::default(), Notify::new());
+        Self { shared: Arc::new(Shared { rewrapper, keyring, state, begun }) }
+    }
+
+    /// Begins work, or joins it when the same is going on; a rewrap takes on the new rate then.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub(crate) fn begin(&self, work: Work) -> Result<Progress, Busy> {
+        let mut state = self.shared.lock();
+        if state.progress.is_running {
+            let joins = match (state.progress.work, work) {
+                (Some(Work::Rewrap(_)), Work::Rewrap(_)) => true,
+                (going_on, work) => going_on == Some(work),
+            };
+            if !joins {
+                return Err(Busy);
+            }
+            state.progress.work = Some(work);
+            state.is_to_stop = false;
+        } else {
+            let is_counting = true;
+            state.progress = Progress { work: Some(work), is_running: true, is_counting, ..Progress::default() };
+            state.is_to_stop = false;
+            self.shared.begun.notify_one();
+        }
+        Ok(state.progress.clone())
+    }
+
+    /// What is known of the work that was begun last.
+    pub(crate) fn progress(&self) -> Progress {
+        self.shared.lock().progress.clone()
+    }
+
+    /// Lets the work end soon, where it is. A rewrap that is stopped is forgotten; what it did stays done.
+    pub(crate) fn stop(&self) -> Progress {
+        let mut state = self.shared.lock();
+        state.is_to_stop = true;
+        state.progress.clone()
+    }
+
+    /// Takes up a rewrap that an earlier run of the server began, then does what is begun here. Never returns.
+    pub(crate) async fn run(self, principal: Principal) {
+        match self.shared.rewrapper.under_way().await {
+            Ok(None) => {}
+            Ok(Some(rewrap)) => {
+                tracing::info!(looked_at = rewrap.looked_at(), total = rewrap.total(), "going on with a rewrap");
+                // Nothing else was begun yet, or it was and comes first; then the rewrap waits for the next start.
+                let _ = self.begin(Work::Rewrap(rewrap.rate()));
+            }
+            Err(error) => tracing::error!(%error, "it cannot be read whether a rewrap was under way"),
+        }
+        loop {
+            self.shared.begun.notified().await;
+            let Some(work) = self.progress().work else { continue };
+            let done = match work {
+                Work::Census => self.shared.count().await.map(|_| ()),
+                Work::Rewrap(rate) => self.shared.rewrap(rate, &principal).await,
+                Work::Prune => self.shared.prune().await,
+            };
+            let mut state = self.shared.lock();
+            state.progress.is_running = false;
+            state.progress.error = done.err().map(|error| error.to_string());
+            match &state.progress.error {
+                None => tracing::info!(?work, looked_at = state.progress.looked_at, "work on keys is done"),
+                Some(error) => tracing::warn!(?work, error, "work on keys ended before its end"),
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told_to_stop(&self) -> bool {
+        self.lock().is_to_stop
+    }
+
+    async fn count(&self) -> Result<KeyCensus, WorkError> {
+        let progress = |looked_at| self.lock().progress.looked_at = looked_at;
+        let census = tokio::select! {
+            census = self.rewrapper.census(&progress) => census?,
+            () = self.stopped() => return Err(WorkError::Stopped),
+        };
+        let mut state = self.lock();
+        state.progress.is_counting = false;
+        state.progress.looked_at = census.total();
+        state.progress.total = Some(census.total());
+        state.progress.census = Some(census.clone());
+        Ok(census)
+    }
+
+    async fn stopped(&self) {
+        while !self.told_to_stop() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn rewrap(&self, rate: Option<u32>, principal: &Principal) -> Result<(), WorkError> {
+        let mut rewrap = match self.rewrapper.under_way().await? {
+            Some(rewrap) => rewrap,
+            None => {
+                let census = self.count().await?;
+                self.rewrapper.begin(census.total(), rate).await?
+            }
+        };
+        self.show(&rewrap);
+        let mut failures = 0;
+        loop {
+            if self.told_to_stop() {
+                self.rewrapper.end().await?;
+                return Err(WorkError::Stopped);
+            }
+            if let Some(Work::Rewrap(rate)) = self.lock().progress.work {
+                rewrap.set_rate(rate);
+            }
+            let (began, rate) = (Instant::now(), rewrap.rate());
+            let rewraps_max = rate.unwrap_or(REWRAPS_OF_STEP).min(REWRAPS_OF_STEP);
+            match self.rewrapper.step(&mut rewrap, principal, rewraps_max).await {
+                Ok(Step::Rewrapped(rewrapped)) => {
+                    failures = 0;
+                    self.show(&rewrap);
+                    if let Some(rate) = rate {
+                        let due = began + Duration::from_secs(1) * rewrapped / rate;
+                        tokio::time::sleep_until(due).await;
+                    }
+                }
+                Ok(Step::Done) => {
+                    self.show(&rewrap);
+                    return Ok(());
+                }
+                Err(error) if failures < FAILURES_MAX => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "a rewrap waits, then tries again");
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn show(&self, rewrap: &Rewrap) {
+        let mut state = self.lock();
+        state.progress.is_counting = false;
+        state.progress.looked_at = rewrap.looked_at();
+        state.progress.total = Some(rewrap.total());
+        state.progress.rewrapped = rewrap.rewrapped();
+        state.progress.failed = rewrap.failed();
+    }
+
+    /// Which versions an operation under way may still write a wrap by, the keyring knows; it refuses those. All others
+    /// are in records or nowhere: uploads are counted before objects, and a record that changes is replaced on the
+    /// condition that it is unchanged, so no wrap goes from a record that was not counted yet to one that was.
+    async fn prune(&self) -> Result<(), WorkError> {
+        let census = self.count().await?;
+        if census.unreadable > 0 {
+            return Err(WorkError::Unreadable(census.unreadable));
+        }
+        let versions = self.keyring.versions();
+        let unneeded = versions.iter().filter(|version| !version.is_current);
+        let unneeded =
+            unneeded.map(|version| version.id).filter(|id| !census.held_by.contains_key(&HeldBy::Keyring(*id)));
+        let unneeded: Vec<_> = unneeded.collect();
+        if !unneeded.is_empty() {
+            self.keyring.prune(&unneeded).await?;
+        }
+        for id in &unneeded {
+            tracing::warn!(%id, "a version of the keyring's key that no record needs was taken away");
+        }
+        self.lock().progress.pruned = unneeded;
+        Ok(())
+    }
+}
