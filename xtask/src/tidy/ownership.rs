@@ -18,7 +18,7 @@ const OWNED: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["rcgen", "tokio-rustls"],
-        &["server", "admin-api", "client", "cli", "kms-vault"],
+        &["server", "admin-api", "client", "cli", "kms-vault", "kms-kmip"],
         "TLS ends in server; clients begin it",
     ),
     (&["redb", "fjall", "rocksdb", "rusqlite", "sled", "heed"], &["storage-embedded"], "engines belong to a backend"),
