@@ -1,11 +1,13 @@
 //! The server of PyKMIP. It asks for client certificates, speaks TLS 1.2 and keeps its keys in a file.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use canopic_kms_kmip::KmipKeys;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Authority, Issued};
 
@@ -51,8 +53,9 @@ impl PyKmip {
     }
 
     pub(crate) fn stop(&mut self) {
-        // It forks a process for its policies, which ends with the pipe to it.
-        let _ = self.server.kill();
+        // It forks processes for its policies, which would outlive it.
+        let group = Pid::from_child(&self.server);
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.server.wait();
     }
 
@@ -98,6 +101,8 @@ fn run(dir: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .env("TMPDIR", dir)
+        .process_group(0)
         .spawn()
         .unwrap()
 }
