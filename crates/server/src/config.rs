@@ -3,6 +3,7 @@
 //! Each source is a [`Layer`]; the layers are laid on each other and checked once, and what comes out, [`Config`], is
 //! valid. Nothing reads the environment or a flag after that. [`SETTINGS`] is the table of all settings.
 
+mod compatibility;
 mod file;
 mod root_key_source;
 mod settings;
@@ -20,7 +21,9 @@ use zeroize::Zeroizing;
 pub use file::{FileError, Misunderstood, Unreadable};
 pub use root_key_source::{ROOT_KEY_VARIABLE, RootKeySource};
 pub use settings::{Layer, SETTINGS, Setting};
-pub use value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable};
+pub use value::{
+    Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable,
+};
 
 /// Names the configuration file.
 pub const CONFIG_VARIABLE: &str = "CANOPIC_CONFIG";
@@ -50,6 +53,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// The region that clients sign for.
     pub region: Region,
+    /// Where S3 services differ.
+    pub compatibility: s3::Compatibility,
     /// What is logged.
     pub log: LogLevels,
     /// In which form.
@@ -197,6 +202,7 @@ impl Config {
         environment: impl Fn(&str) -> Option<OsString>,
         root_pair: Option<FixedRootPair>,
     ) -> Result<Self, ConfigError> {
+        let compatibility = compatibility::of(&layer);
         let certificate = match (layer.tls_cert, layer.tls_key) {
             (Some(chain), Some(private_key)) => Some(CertificateFiles { chain, private_key }),
             (None, None) => None,
@@ -237,6 +243,7 @@ impl Config {
             domains: layer.domain.map(|list| list.0).unwrap_or_default(),
             trusted_proxies: layer.trusted_proxy.map(|list| list.0).unwrap_or_default(),
             region: layer.region.expect(defaulted),
+            compatibility,
             log: layer.log.expect(defaulted),
             log_format: layer.log_format.expect(defaulted),
             audit,
@@ -271,6 +278,9 @@ impl Config {
         line("domain", listed(self.domains.iter().map(ToString::to_string).collect()));
         line("trusted_proxy", listed(self.trusted_proxies.iter().map(ToString::to_string).collect()));
         line("region", quoted(&self.region));
+        for (name, value) in compatibility::explain(&self.compatibility) {
+            line(name, quoted(&value));
+        }
         line("log", quoted(&self.log));
         line("log_format", quoted(&self.log_format));
         line("audit_dir", quoted(&self.audit.directory.display()));

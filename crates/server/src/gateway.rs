@@ -44,7 +44,7 @@ impl S3Answer {
             routes: Arc::new(OwnRoutes { health, admin }),
             clock: clock.clone(),
         };
-        let handlers = Handlers::new(operations, config.region.as_str().to_owned(), clock, s3::Compatibility::default());
+        let handlers = Handlers::new(operations, config.region.as_str().to_owned(), clock, config.compatibility);
         Ok(Self { gateway: Gateway::new(handlers, gateway_config) })
     }
 }

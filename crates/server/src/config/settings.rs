@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::value::{Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable};
+use super::compatibility::{PolicyVersions, SseCWithAes256, UnconfiguredEncryption, WrongKeyStatus};
+use super::value::{
+    Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable,
+};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -92,6 +95,14 @@ settings! {
         "Peers whose `X-Forwarded-Proto: https` is believed. May be given several times.";
     region: Region, "NAME", "us-east-1",
         "The region that clients sign for.";
+    sse_c_with_aes256: SseCWithAes256, "CHOICE", "allow",
+        "Customer headers together with `x-amz-server-side-encryption: AES256`, as boto 2 sends them: `allow` takes them as SSE-C, `refuse` answers 400, as AWS does.";
+    sse_c_wrong_key_status: WrongKeyStatus, "STATUS", "403",
+        "What a read with the wrong customer key gets: `403`, as on AWS, or `400`.";
+    get_bucket_encryption_unconfigured: UnconfiguredEncryption, "CHOICE", "aes256",
+        "What GetBucketEncryption answers for a bucket without a configuration: `aes256`, as AWS does since 2023, or `not-found`.";
+    policy_version: PolicyVersions, "CHOICE", "lenient",
+        "Which versions a bucket policy may name: `lenient` takes any date, with a warning in the log, `strict` those that exist.";
     log: LogLevels, "LEVELS", "info",
         "What is logged, in the form of `RUST_LOG`, which counts too. Other people's code is never below `warn`.";
     log_format: LogFormat, "FORMAT", "auto",
