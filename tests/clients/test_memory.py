@@ -1,17 +1,19 @@
 """What the process still knows of customer keys when their requests are over: nothing."""
 
 import io
+import json
 import time
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from harness import boto2
 from harness.clients import boto3_client
-from harness.content import MIB, content, customer_headers, sse_c
+from harness.content import MIB, b64, content, customer_headers, sse_c
 from harness.memory import keys_in_memory, traceable_key
 from harness.server import KeyPair, Server
-from harness.signing import Signer, v4_chunked
+from harness.signing import REGION, Signer, hmac_sha256, now, v4_chunked
 
 BUCKET = "memory"
 BODY = b"Whoever reads this has the key. " * 100
@@ -49,6 +51,7 @@ def test_no_customer_key_outlives_its_requests(server, pair, tmp_path):
         in_boto3(server, pair, signature)
     for version in (2, 4):
         raw_requests(server, Signer(server, pair, version))
+    posted_form(Signer(server, pair))
     over_http2(server, pair).close()
     left_open = over_http1(server, pair)
     time.sleep(1)
@@ -152,6 +155,27 @@ def raw_requests(server, signer):
         signer("PUT", f"{target}?x-amz-server-side-encryption-customer-key=x", BODY, use("twice")),
     ]
     assert all(answer.status >= 400 for answer in refused), [answer.status for answer in refused]
+
+
+def posted_form(signer):
+    """The key comes in the body here."""
+    at = now()
+    fields = {
+        "key": "form",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": f"{signer.credentials.access}/{at:%Y%m%d}/{REGION}/s3/aws4_request",
+        "x-amz-date": f"{at:%Y%m%dT%H%M%SZ}",
+        **customer_headers(traceable_key("form")),
+    }
+    conditions = [{"bucket": BUCKET}, *(["starts-with", f"${name}", ""] for name in fields)]
+    expiration = f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+    fields["policy"] = b64(json.dumps({"expiration": expiration, "conditions": conditions}).encode())
+    fields["x-amz-signature"] = hmac_sha256(signer.signing_key(at), fields["policy"]).hex()
+    head = '--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    body = "".join(head % field for field in {**fields, "file": BODY.decode()}.items()) + "--x--\r\n"
+    form = {"host": signer.host, "content-type": "multipart/form-data; boundary=x"}
+    posted = signer.send("POST", f"/{BUCKET}", body.encode(), form)
+    assert posted.status == 204, posted.body
 
 
 def over_http1(server, pair):
