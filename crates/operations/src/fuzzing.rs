@@ -3,7 +3,7 @@
 
 use crate::records::{
     AccessKeyRecord, BucketRecord, InstallationRecord, ObjectMetadata, ObjectRecord, PartChecksum, PartRecord,
-    PartsRecord, TokenRecord, UploadRecord, UserRecord,
+    PartsRecord, RewrapRecord, TokenRecord, UploadRecord, UserRecord,
 };
 use crate::{ChecksumAlgorithm, StoredChecksum};
 
@@ -25,6 +25,7 @@ pub fn record(data: &[u8]) -> bool {
         7 => UploadRecord::decode(payload).ok().map(|record| record.encode()),
         8 => PartRecord::decode(payload).ok().map(|record| record.encode()),
         9 => ObjectMetadata::decode(payload).ok().map(|metadata| metadata.encode()),
+        10 => RewrapRecord::decode(payload).ok().map(|record| record.encode()),
         _ => PartChecksum::decode(payload).ok().map(encode_checksum),
     };
     if let Some(encoded) = &encoded {
@@ -39,7 +40,7 @@ fn encode_checksum(checksum: PartChecksum) -> Vec<u8> {
 }
 
 /// How many kinds there are.
-const KINDS: u8 = 11;
+const KINDS: u8 = 12;
 
 #[cfg(test)]
 mod tests {

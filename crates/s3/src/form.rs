@@ -16,6 +16,8 @@
 pub(crate) mod answer;
 mod fields;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod multipart;
 mod part_headers;
 mod policy;

@@ -8,6 +8,8 @@ use crate::aws_chunked::{Decoder, Malformed, Piece};
 use crate::target::Domains;
 use crate::{Connection, SseCWithAes256, hygiene, query, sse, target};
 
+pub use crate::form::fuzzing::{form, post_policy};
+
 /// The encryption headers of a request, one in a line: a digit for its name, then its value. Whether they are ones that
 /// a write or a read takes.
 ///
@@ -159,10 +161,12 @@ mod tests {
 
     #[test]
     fn the_corpus_of_fuzzing_breaks_no_promise_and_is_not_refused_as_a_whole() {
-        let targets: [Target; 3] = [
+        let targets: [Target; 5] = [
             ("customer_key_headers", customer_key_headers),
             ("aws_chunked", aws_chunked),
             ("request_target", request_target),
+            ("form", form),
+            ("post_policy", post_policy),
         ];
         for (name, target) in targets {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);

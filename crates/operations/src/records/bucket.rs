@@ -2,6 +2,7 @@ use model::codec::{Decoder, Encoder, Malformed};
 use model::{BucketId, KmsKeyId, Principal, Timestamp};
 
 use super::CannedAcl;
+use super::wrap::stored_kms_key;
 use crate::bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 
 /// A bucket that says nothing of encryption.
@@ -73,7 +74,7 @@ fn decode_encryption(decoder: &mut Decoder<'_>) -> Result<BucketEncryption, Malf
         1 => DefaultEncryption::Server,
         2 => match decoder.text()? {
             "" => DefaultEncryption::Kms(None),
-            text => DefaultEncryption::Kms(Some(KmsKeyId::parse(text).map_err(|_| Malformed)?)),
+            text => DefaultEncryption::Kms(Some(stored_kms_key(text)?)),
         },
         _ => return Err(Malformed),
     };

@@ -52,6 +52,6 @@ pub(super) fn decode_wrap(decoder: &mut Decoder<'_>, layout: u8) -> Result<Store
 }
 
 /// A stored id is spelled as it was kept: what a client may write before it is no part of it.
-fn stored_kms_key(text: &str) -> Result<KmsKeyId, Malformed> {
+pub(super) fn stored_kms_key(text: &str) -> Result<KmsKeyId, Malformed> {
     KmsKeyId::parse(text).ok().filter(|id| id.as_str() == text).ok_or(Malformed)
 }

@@ -146,7 +146,7 @@ impl Multipart {
         }
         let padding = self.buffer.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match self.buffer.get(padding..padding + 2) {
-            Some(b"\r\n") => {
+            Some(b"\r\n") if padding <= PADDING_MAX => {
                 self.count(padding)?;
                 self.buffer.advance(padding);
                 // The end of this line stays: it begins the blank line of a part without headers.
