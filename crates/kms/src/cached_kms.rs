@@ -162,6 +162,12 @@ impl CachedKms {
         self.bucket_keys.remove_where(|(kms_key, _)| kms_key == id);
     }
 
+    /// Lets what is written to a bucket from now on be wrapped by fresh keys: those that are kept may have been sealed
+    /// before somebody else rotated the KMS key.
+    pub(crate) fn renew_bucket_keys(&self) {
+        self.bucket_keys.remove_where(|_| true);
+    }
+
     /// Wipes what is kept beyond its time. To be called now and then: a key that nobody asks for again is not looked
     /// at otherwise.
     pub fn sweep(&self) {

@@ -136,6 +136,14 @@ impl DataKeys {
         }
     }
 
+    /// To be called before many wraps are made anew: no key that was kept for a bucket serves any more, because it may
+    /// have been sealed by an older version of its KMS key.
+    pub fn renew(&self) {
+        if let Some(kms) = &self.kms {
+            kms.renew_bucket_keys();
+        }
+    }
+
     /// A wrap of the same data key for the same holder, by the current version of its key; `None` for a customer's.
     ///
     /// # Errors

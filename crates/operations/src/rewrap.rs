@@ -107,13 +107,14 @@ impl Rewrapper {
         key_census::count(&self.records, &self.keys, progress).await
     }
 
-    /// The rewrap that was begun and has not ended.
+    /// The rewrap that was begun and has not ended, to be gone on with.
     ///
     /// # Errors
     /// When the store fails or the record is damaged.
     pub async fn under_way(&self) -> Result<Option<Rewrap>, Fault> {
         let stored = self.records.get(&place(), &RewrapRecord::record_key()).await?;
         let record = stored.map(|stored| RewrapRecord::decode(stored.payload())).transpose()?;
+        self.keys.renew();
         Ok(record.map(|record| Rewrap { record }))
     }
 
@@ -133,6 +134,7 @@ impl Rewrapper {
         };
         let rewrap = Rewrap { record };
         self.save(&rewrap).await?;
+        self.keys.renew();
         Ok(rewrap)
     }
 

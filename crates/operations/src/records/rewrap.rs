@@ -93,3 +93,44 @@ impl RewrapCursor {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(cursor: Option<RewrapCursor>) -> RewrapRecord {
+        let begun = Timestamp::from_millis(1);
+        RewrapRecord { begun, rate: 2, total: 3, looked_at: 4, rewrapped: 5, failed: 6, cursor }
+    }
+
+    fn cursor(table: Table, after: Option<(Vec<u8>, Vec<u8>)>) -> RewrapCursor {
+        RewrapCursor { bucket: BucketName::parse("bucket").unwrap(), id: BucketId::from_bytes([7; 16]), table, after }
+    }
+
+    #[test]
+    fn a_rewrap_is_laid_out_as_drawn() {
+        let head = [&[1][..], &[0, 0, 0, 0, 0, 0, 0, 1], &[0, 0, 0, 2]].concat();
+        let counts: Vec<u8> = [3, 4, 5, 6].iter().flat_map(|count| [0, 0, 0, 0, 0, 0, 0, *count]).collect();
+        let place = [&b"\x01\0\0\0\x06bucket"[..], &[7; 16]].concat();
+        let after = Some((b"key".to_vec(), vec![9]));
+        for (cursor, drawn) in [
+            (None, vec![0]),
+            (Some(cursor(tables::UPLOADS, None)), [&place[..], &[19, 0]].concat()),
+            (Some(cursor(tables::OBJECTS, after)), [&place[..], b"\x10\x01\0\0\0\x03key\0\0\0\x01\x09"].concat()),
+        ] {
+            let expected = [head.as_slice(), &counts, &drawn].concat();
+            assert_eq!(record(cursor.clone()).encode(), expected);
+            assert_eq!(RewrapRecord::decode(&expected), Ok(record(cursor)));
+            for length in 0..expected.len() {
+                assert!(RewrapRecord::decode(&expected[..length]).is_err(), "{length} bytes");
+            }
+            assert!(RewrapRecord::decode(&[expected.as_slice(), &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_place_in_another_table_is_refused() {
+        let record = record(Some(cursor(tables::USERS, None)));
+        assert_eq!(RewrapRecord::decode(&record.encode()), Err(Malformed));
+    }
+}

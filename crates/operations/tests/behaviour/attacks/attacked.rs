@@ -279,7 +279,7 @@ fn site(store: MemoryStore, keyring: LocalKeyring, root_key: RootKey) -> Site {
     let store_key: Arc<StoreKey> = keyring.store_key();
     // Nothing is kept, so that each read asks the KMS.
     let kms = CachedKms::new(keyring.clone(), CacheLimits { time: Duration::ZERO, keys: 0 });
-    let keys = DataKeys::new(keyring, Some(Arc::new(kms)), Arc::new(NoAudit));
+    let keys = DataKeys::new(keyring.clone(), Some(Arc::new(kms)), Arc::new(NoAudit));
     let clock = Arc::new(TestClock::default());
     clock.set(1_700_000_000_500);
     let ports = Ports {
@@ -289,7 +289,7 @@ fn site(store: MemoryStore, keyring: LocalKeyring, root_key: RootKey) -> Site {
         store_key: store_key.clone(),
         clock: clock.clone(),
     };
-    Site { store, faults: Faults::default(), clock, store_key, keys, operations: Operations::new(ports) }
+    Site { store, faults: Faults::default(), clock, store_key, keys, keyring, operations: Operations::new(ports) }
 }
 
 /// Where the wrap stands in the payload of an object's record (docs/format.md, "Object").

@@ -7,11 +7,12 @@ mod random;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use envelope::{CustomerKey, RootKey, StoreKey};
 use futures::StreamExt;
-use kms::{DataKeys, LocalKeyring, NoAudit};
+use kms::{CacheLimits, CachedKms, DataKeys, Keeper, LocalKeyring, MemoryKeyringFile, NoAudit};
 use model::{AccountId, BucketName, ObjectKey, Principal, Timestamp, UserName};
 use operations::{
     BodyStream, Bucket, Caller, CannedAcl, Clock, Created, GetObject, Granted, ObjectMetadata, Operations, Ports,
@@ -50,6 +51,12 @@ impl TestClock {
     }
 }
 
+impl kms::Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Clock::now(self)
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
@@ -63,6 +70,7 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store_key: Arc<StoreKey>,
     pub(crate) keys: DataKeys,
+    pub(crate) keyring: Arc<LocalKeyring>,
     pub(crate) operations: Operations,
 }
 
@@ -96,14 +104,31 @@ impl Site {
         metadata: Arc<dyn Metadata>,
         blobs: Arc<dyn Blobs>,
     ) -> Self {
-        let (keyring, _) = LocalKeyring::create(&RootKey::generate());
         let clock = Arc::new(TestClock::default());
         clock.set(1_700_000_000_500);
+        let root_key = RootKey::generate();
+        let (keyring, sealed) = LocalKeyring::create(&root_key);
+        let file = Arc::new(MemoryKeyringFile::new(sealed));
+        let keyring = Arc::new(keyring.kept_by(Keeper { root_key, file, clock: clock.clone() }));
+        Self::with(store, faults, metadata, blobs, clock, keyring).await
+    }
+
+    /// A site whose keyring was there before; it is its own KMS.
+    pub(crate) async fn with(
+        store: MemoryStore,
+        faults: Faults,
+        metadata: Arc<dyn Metadata>,
+        blobs: Arc<dyn Blobs>,
+        clock: Arc<TestClock>,
+        keyring: Arc<LocalKeyring>,
+    ) -> Self {
+        let limits = CacheLimits { time: Duration::from_secs(60), keys: 100 };
+        let kms = Arc::new(CachedKms::new(keyring.clone(), limits));
         let store_key = keyring.store_key();
-        let keys = DataKeys::new(Arc::new(keyring), None, Arc::new(NoAudit));
+        let keys = DataKeys::new(keyring.clone(), Some(kms), Arc::new(NoAudit));
         let ports = Ports { metadata, blobs, keys: keys.clone(), store_key: store_key.clone(), clock: clock.clone() };
-        let site = Self { store, faults, clock, store_key, keys, operations: Operations::new(ports) };
-        assert_eq!(site.create_bucket(BUCKET).await, Created::New);
+        let site = Self { store, faults, clock, store_key, keys, keyring, operations: Operations::new(ports) };
+        site.create_bucket(BUCKET).await;
         site
     }
 
