@@ -285,19 +285,20 @@ async fn a_wrap_moved_to_another_object_is_found_even_in_a_true_frame() {
 async fn a_record_moved_to_another_place_is_found() {
     for mode in MODES {
         let attacked = Attacked::new().await;
-        attacked.put("object", mode, Kind::Parts, 1).await;
-        attacked.put("small", mode, Kind::Inline, 1).await;
+        // The one of a single small part, the other inline.
+        attacked.upload("object", mode, &Kind::Inline.parts(1), mode.seed()).await;
+        attacked.put("inline", mode, Kind::Inline, 1).await;
         attacked.site.create_bucket("another").await;
         let scope = Scope::bucket(attacked.site.bucket().await.id);
-        let records: Vec<_> = [attacked.records("object").await, attacked.records("small").await].concat();
+        let records: Vec<_> = [attacked.records("object").await, attacked.records("inline").await].concat();
         for (place, value) in &records {
             let framed: Vec<_> = records.iter().filter(|(other, _)| other.1.table != Table(BODY)).collect();
             for (other, moved) in framed.into_iter().filter(|(other, _)| other != place) {
                 attacked.write(place, moved.clone()).await;
-                for (object, kind) in [("object", Kind::Parts), ("small", Kind::Inline)] {
+                for object in ["object", "inline"] {
                     let read = attacked.read(object, mode).await;
                     let is_its_own = place.0.name == object.as_bytes();
-                    assert!(is_its_own || read == bytes(kind, 1), "{mode:?}: {other:?} in {place:?}");
+                    assert!(is_its_own || read == bytes(Kind::Inline, 1), "{mode:?}: {other:?} in {place:?}");
                     assert!(!is_its_own || read == Read::Fault, "{mode:?}: {other:?} in {place:?}");
                 }
                 attacked.write(place, value.clone()).await;
