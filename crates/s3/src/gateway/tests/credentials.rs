@@ -214,6 +214,54 @@ async fn a_signature_must_cover_all_amz_headers() {
 }
 
 #[tokio::test]
+async fn what_a_stranger_adds_to_a_presigned_url_is_a_forgery_whatever_it_asks_for() {
+    let world = World::new();
+    let soon = OffsetDateTime::now_utc() + Duration::minutes(5);
+    let put = Draft::new("PUT", "/bucket/key");
+    for name in [
+        "x-amz-acl",
+        "x-amz-meta-a",
+        "x-amz-tagging",
+        "x-amz-website-redirect-location",
+        "x-amz-object-lock-mode",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        "x-amz-server-side-encryption-customer-algorithm",
+        "x-amz-copy-source",
+        "x-amz-never-heard-of",
+    ] {
+        let presigned = V4::default().query(put.clone(), "60").with(name, "true");
+        assert_eq!(world.refused(presigned).await, refused(403, "AccessDenied"), "{name}");
+        let presigned = v2_query(put.clone(), soon).with(name, "true");
+        assert_eq!(world.refused(presigned).await, refused(403, "SignatureDoesNotMatch"), "{name}");
+        let (headers, _) = V4::default().header(put.clone(), "UNSIGNED-PAYLOAD");
+        assert_eq!(world.refused(headers.with(name, "true")).await, refused(403, "AccessDenied"), "{name}");
+        let by_header = v2(put.clone()).with(name, "true");
+        assert_eq!(world.refused(by_header).await, refused(403, "SignatureDoesNotMatch"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_url_may_pin_one_customer_key_and_that_of_version_2_always_does() {
+    let world = World::new();
+    let soon = OffsetDateTime::now_utc() + Duration::minutes(5);
+    let names = ["algorithm", "key", "key-md5"].map(|end| format!("x-amz-server-side-encryption-customer-{end}"));
+    let pinned = names.iter().fold(get(), |draft, name| draft.with(name, "AES256"));
+    for presigned in [V4::default().query(pinned.clone(), "60"), v2_query(pinned.clone(), soon)] {
+        assert_eq!(world.served(presigned.clone()).await.operation, "get_object");
+        let other = presigned.with(&names[1], "another");
+        assert_eq!(world.refused(other).await, refused(403, "SignatureDoesNotMatch"));
+    }
+    let unpinned = v2_query(get().with(&names[0], "AES256"), soon).with(&names[1], "a key");
+    assert_eq!(world.refused(unpinned).await, refused(403, "SignatureDoesNotMatch"));
+    let mut in_query = get();
+    in_query.uri = format!("{}?{}=a%20key", in_query.uri, names[1]);
+    for presigned in [V4::default().query(in_query.clone(), "60"), v2_query(in_query.clone(), soon)] {
+        assert_eq!(world.refused(presigned).await, refused(400, "InvalidRequest"));
+    }
+}
+
+#[tokio::test]
 async fn a_presigned_url_takes_the_customer_key_unsigned() {
     let world = World::new();
     let (algorithm, customer_key) =
