@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness.server import Server
 from matrix import (
     attributes,
     bucket_encryption,
@@ -17,6 +18,7 @@ from matrix import (
     refusals,
     rekeying,
     server_keys,
+    strict,
     writes,
 )
 from matrix.runner import run
@@ -52,7 +54,18 @@ def world(server, user):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_matrix_of(world, server, user, record_property, pytestconfig, family):
     module, at_least = FAMILIES[family]
-    groups = list(module.groups(world, pytestconfig.getoption("--slow")))
+    slow = pytestconfig.getoption("--slow")
+    groups = list(module.groups(world, slow))
     # Told before they run, so that a failure is counted too.
     record_property("matrix_cases", sum(len(group.cases) for group in groups))
-    run(groups, server, user, at_least)
+    run(groups, server, user, at_least, slow)
+
+
+def test_the_matrix_of_a_strict_server(tmp_path, record_property):
+    server = Server(tmp_path / "strict", *strict.ARGUMENTS).start()
+    world = World(server, server.root, "strict")
+    world.prepare(Wire(server, server.root))
+    groups = list(strict.groups(world, slow=False))
+    record_property("matrix_cases", sum(len(group.cases) for group in groups))
+    run(groups, server, server.root, at_least=70)
+    assert server.stop() == 0

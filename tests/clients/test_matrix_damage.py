@@ -1,4 +1,4 @@
-"""Each attack on the sealed bytes by name, for each mode: what comes back is right, or it is an error; never other bytes.
+"""Each attack on the sealed bytes by name, for each mode: what comes back is right, or it is an error.
 
 The names are in `matrix/attacks.py`; `MATRIX_CASE='attack/sse-c-a/single/truncated-to-nothing'` runs one.
 """

@@ -38,5 +38,10 @@ def form_body(fields, body, filename="file.bin"):
     for name, value in fields.items():
         parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
-    parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", body, f"\r\n--{BOUNDARY}--\r\n".encode()]
+    parts += [
+        head.encode(),
+        b"Content-Type: application/octet-stream\r\n\r\n",
+        body,
+        f"\r\n--{BOUNDARY}--\r\n".encode(),
+    ]
     return b"".join(parts), {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}

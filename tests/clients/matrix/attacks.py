@@ -1,7 +1,7 @@
 """What somebody with the disk can do to the sealed bytes of an object, by name.
 
-Each attack gets a `Victim` and returns the new contents of its files. The victim's twin was sealed by the same client in
-the same way: same size, same mode, same key.
+Each attack gets a `Victim` and returns the new contents of its files. The victim's twin was sealed by the same client
+in the same way: same size, same mode, same key.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,9 @@ def of_first(change):
 
 def of_chunks(change):
     """An attack that rearranges the chunks of the first file."""
-    return of_first(lambda victim, twin: b"".join(change(*map(chunks, (victim.sealed[0], victim.older[0], twin.sealed[0])))))
+    return of_first(
+        lambda victim, twin: b"".join(change(*map(chunks, (victim.sealed[0], victim.older[0], twin.sealed[0]))))
+    )
 
 
 def edited(place, other):

@@ -50,7 +50,9 @@ def with_bucket_key(world, default, name, value):
 
 
 def rule(*inner):
-    return f"<ServerSideEncryptionConfiguration><Rule>{''.join(inner)}</Rule></ServerSideEncryptionConfiguration>".encode()
+    return (
+        f"<ServerSideEncryptionConfiguration><Rule>{''.join(inner)}</Rule></ServerSideEncryptionConfiguration>".encode()
+    )
 
 
 def blocks(kind):
@@ -143,7 +145,9 @@ def documents(world):
         "default-kms-named": ("aws:kms", NAMED_KEY),
     }.items():
         group.add(default, configured(default, expected))
-    by_default = lambda *inner: f"<ApplyServerSideEncryptionByDefault>{''.join(inner)}</ApplyServerSideEncryptionByDefault>"
+    by_default = lambda *inner: (
+        f"<ApplyServerSideEncryptionByDefault>{''.join(inner)}</ApplyServerSideEncryptionByDefault>"
+    )
     aes256, key_id = "<SSEAlgorithm>AES256</SSEAlgorithm>", f"<KMSMasterKeyID>{NAMED_KEY}</KMSMasterKeyID>"
     one = rule(by_default(aes256))
     for what, (document, refusal) in {

@@ -90,7 +90,9 @@ def bad_sources(world, source, slow):
     body = body_of(FEW[-1], name)
     group = Group(name, lambda wire: put(wire, world, source, name, body))
     trio = for_source(source.headers or KEY_A.headers)
-    malformed = {f"malformed-{name}": (changed(trio, for_source(c)), refusal) for name, (c, refusal) in MALFORMED.items()}
+    malformed = {
+        f"malformed-{name}": (changed(trio, for_source(c)), refusal) for name, (c, refusal) in MALFORMED.items()
+    }
     faults = {}
     if source.customer:
         faults["no-key"] = ({}, NEEDS_KEY)

@@ -2,7 +2,7 @@
 
 from hashlib import md5 as digest
 
-from matrix.model import M, MIX, Refusal
+from matrix.model import MIX, M, Refusal
 from matrix.modes import ALGORITHM, CONTEXT, CUSTOMER_KEY, CUSTOMER_MD5, KMS_KEY_ID, SSE
 from matrix.world import b64
 

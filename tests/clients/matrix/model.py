@@ -97,7 +97,9 @@ def is_body(answer, expected, method="GET"):
         expected = b""
     if answer.body == expected:
         return
-    at = next((i for i, (a, b) in enumerate(zip(answer.body, expected)) if a != b), min(len(answer.body), len(expected)))
+    at = next(
+        (i for i, (a, b) in enumerate(zip(answer.body, expected)) if a != b), min(len(answer.body), len(expected))
+    )
     raise AssertionError(f"wrong bytes: {len(answer.body)} of {len(expected)}, different from byte {at} on")
 
 

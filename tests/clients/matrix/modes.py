@@ -76,7 +76,7 @@ def sse_s3(name, write, bucket="plain"):
 def sse_kms(name, key_id, write, bucket="plain", bucket_key=False):
     """SSE-KMS; the context comes back from the call that chose it, and never again."""
     read = {SSE: "aws:kms", KMS_KEY_ID: key_id, **({BUCKET_KEY: "true"} if bucket_key else {})}
-    written = {**read, **{CONTEXT: value for header, value in write.items() if header == CONTEXT}}
+    written = {**read, **({CONTEXT: write[CONTEXT]} if CONTEXT in write else {})}
     return Mode(name, write, None, bucket, written, read, read, read)
 
 

@@ -153,7 +153,9 @@ def faults(world, mode):
         return upload
 
     group = Group(name, prepare)
-    table = {f"malformed-{fault}": (changed(mode.headers or KEY_A.headers, c), r) for fault, (c, r) in MALFORMED.items()}
+    table = {
+        f"malformed-{fault}": (changed(mode.headers or KEY_A.headers, c), r) for fault, (c, r) in MALFORMED.items()
+    }
     table |= {f"misplaced-{fault}": ({**mode.headers, **headers}, r) for fault, (headers, r) in MISPLACED.items()}
     if mode.customer:
         table["other-key"] = (STRANGER.headers, PART_OTHER)

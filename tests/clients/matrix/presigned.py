@@ -48,7 +48,11 @@ def groups(world, slow):
 
 def presign(wire, version, method, target, signed):
     """A target that was signed with these headers."""
-    return wire.presign_v2(method, target, headers=signed) if version == 2 else wire.presign(method, target, headers=signed)
+    return (
+        wire.presign_v2(method, target, headers=signed)
+        if version == 2
+        else wire.presign(method, target, headers=signed)
+    )
 
 
 def signings(mode_headers):

@@ -1,7 +1,7 @@
 """Reads: every mode at every size in every shape of range, as GET and HEAD; parts and conditions."""
 
-from email.utils import format_datetime, parsedate_to_datetime
 from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 
 from matrix.model import (
     NO_PART,
@@ -123,7 +123,10 @@ def conditions(mode, method):
         "modified-since": lambda etag, date: {"if-modified-since": http_date(date, -3600)},
         "unmodified-since": lambda etag, date: {"if-unmodified-since": http_date(date, 0)},
         "match-outranks-date": lambda etag, date: {"if-match": etag, "if-unmodified-since": http_date(date, -3600)},
-        "none-match-outranks-date": lambda etag, date: {"if-none-match": other, "if-modified-since": http_date(date, 0)},
+        "none-match-outranks-date": lambda etag, date: {
+            "if-none-match": other,
+            "if-modified-since": http_date(date, 0),
+        },
     }
     unmet = {
         "if-match-other": (lambda etag, date: {"if-match": other}, PRECONDITION),

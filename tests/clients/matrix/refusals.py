@@ -2,12 +2,13 @@
 
 from harness.content import customer_headers
 from matrix.key_faults import MALFORMED, MISPLACED, changed
-from matrix.model import NEEDS_KEY, NO_KEY, NOT_APPLICABLE, WRONG_KEY, is_refused
+from matrix.model import NEEDS_KEY, NO_KEY, NOT_APPLICABLE, WRONG_KEY, Refusal, is_refused
 from matrix.modes import CUSTOMER_KEY, KEY_A, sse_c
 from matrix.runner import Group
 from matrix.sizes import FEW
 from matrix.world import body_of, get, holds, put
 
+SELECT, NO_SELECT = "select&select-type=2", Refusal(501, "NotImplemented")
 STRANGER = sse_c("stranger", "stranger")
 
 # Every way to look at an object: method, query, headers.
@@ -40,6 +41,9 @@ def refusals(world, mode, size):
     for look, (method, query, headers) in LOOKS.items():
         for fault, (keys, refusal) in faults(mode).items():
             group.add(f"{look}/{fault}", refused(method, query, {**headers, **keys}, refusal))
+    group.add(
+        "select", lambda wire, target: is_refused(wire("POST", f"{target}?{SELECT}", b"<x/>", mode.headers), NO_SELECT)
+    )
     group.add("still-there", lambda wire, target: holds(wire, target, mode, body))
     return group
 

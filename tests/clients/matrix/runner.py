@@ -36,7 +36,7 @@ class Group:
         return {name: run for name, run in self.cases.items() if fnmatch.fnmatch(f"{self.name}/{name}", pattern)}
 
 
-def run(groups, server, credentials, at_least):
+def run(groups, server, credentials, at_least, slow=False):
     """Runs the cases; fails with the names of those that failed, and when there are fewer than there should be."""
     pattern = os.environ.get("MATRIX_CASE")
     names = [group.name for group in groups]
@@ -60,7 +60,7 @@ def run(groups, server, credentials, at_least):
     count = sum(len(cases) for _, cases in chosen)
     failed = [failure for failures in outcomes for failure in failures]
     if failed:
-        pytest.fail(report(failed, count), pytrace=False)
+        pytest.fail(report(failed, count, "./check --slow" if slow else "./check"), pytrace=False)
     assert pattern or count >= at_least, f"only {count} cases were generated, of at least {at_least}"
 
 
@@ -86,7 +86,7 @@ def last_lines():
     return "\n".join(line for line in traceback.format_exc().strip().splitlines()[-4:] if line.strip(" ^~"))
 
 
-def report(failed, count):
+def report(failed, count, check):
     """The failures by what went wrong, each kind with the command that runs its first case alone."""
     kinds = {}
     for name, what in failed:
@@ -94,7 +94,7 @@ def report(failed, count):
     told = [f"{len(failed)} of {count} cases failed, in {len(kinds)} ways:"]
     for alike in sorted(kinds.values(), key=len, reverse=True)[:KINDS_SHOWN]:
         (name, what), *others = alike
-        told.append(f"\n{name}\n  MATRIX_CASE='{name}' ./check --only clients -- -k matrix\n{what}")
+        told.append(f"\n{name}\n  MATRIX_CASE='{name}' {check} --only clients -- -k matrix\n{what}")
         if others:
             shown = " ".join(name for name, _ in others[:OTHERS_SHOWN])
             told.append(f"  and {len(others)} more: {shown}{' …' if len(others) > OTHERS_SHOWN else ''}")

@@ -160,7 +160,9 @@ def bad_headers(world, mode):
     name = f"bad/{mode.name}"
     group = Group(name, lambda wire: put(wire, world, mode, name, b"stands"))
     trio = KEY_A.headers
-    faults = {f"malformed-{fault}": (changed(trio, changes), refusal) for fault, (changes, refusal) in MALFORMED.items()}
+    faults = {
+        f"malformed-{fault}": (changed(trio, changes), refusal) for fault, (changes, refusal) in MALFORMED.items()
+    }
     faults |= {f"mixed-{fault}": (changed(trio, changes), refusal) for fault, (changes, refusal) in MIXED.items()}
     faults |= {
         "unknown-mode": ({key_faults.SSE: "AES128"}, key_faults.invalid()),
