@@ -12,8 +12,8 @@ use operations::{CannedAcl, CopyObject, CopySource, MetadataDirective, WriteCond
 use policy::Action;
 use storage::{RecordKey, Scope, Table};
 
-use crate::damage::Place;
-use crate::support::{customer_key, with_seed};
+use crate::damage::{Place, places};
+use crate::support::{customer_key, owner, with_seed};
 use attacked::{Attacked, BODY, CHUNK, HEAD, Kind, LIST, MODES, Mode, Read, SEALED_CHUNK, every_case, resize, wrap_in};
 
 /// The bytes of an object that was put with this seed.
@@ -226,6 +226,29 @@ async fn an_old_state_replayed_as_a_whole_is_not_found() {
         attacked.put_back("object", &[]).await;
         assert_eq!(attacked.read("object", mode).await, Read::Nothing, "{mode:?}: a removed record");
     }
+}
+
+/// The same of what says who may do what.
+#[tokio::test]
+async fn a_replayed_access_control_list_and_a_replayed_token_are_not_found() {
+    let attacked = Attacked::new().await;
+    let (site, users) = (&attacked.site, &attacked.site.operations.users);
+    let set = async |acl| {
+        let granted = site.bucket_grant(Action::PutBucketAcl).await;
+        site.operations.buckets.put_acl(&granted, acl).await.unwrap();
+    };
+    let issued = users.issue_token(&owner(), None).await.unwrap();
+    set(CannedAcl::PublicRead).await;
+    let of_system = |(Place(partition, _), _): &(Place, Bytes)| partition.scope == Scope::SYSTEM;
+    let old: Vec<_> = places(site).await.into_iter().filter(of_system).collect();
+    set(CannedAcl::Private).await;
+    users.revoke(&issued.id).await.unwrap();
+    assert_eq!((site.bucket().await.acl, users.token(&issued.token).await.unwrap()), (CannedAcl::Private, None));
+    for (place, value) in old {
+        attacked.write(&place, value).await;
+    }
+    let replayed = (site.bucket().await.acl, users.token(&issued.token).await.unwrap());
+    assert_eq!(replayed, (CannedAcl::PublicRead, Some(owner())));
 }
 
 /// Replacing a customer key replaces a wrap: who kept the old record and knows the old key has the bytes for good.
