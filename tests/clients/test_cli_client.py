@@ -212,6 +212,12 @@ def test_streams_and_metadata(cli, s3, bucket, key):
     assert re.search(r"^encryption +SSE-C$", shown, re.MULTILINE) and re.search(r"^meta plan +a b$", shown, re.MULTILINE)
 
 
+def test_a_bucket_is_made(cli, s3, bucket_name):
+    cli("mb", f"s3://{bucket_name}")
+    assert f"s3://{bucket_name}\n".encode() in cli("ls")
+    s3.head_bucket(Bucket=bucket_name)
+
+
 # Clear words
 
 

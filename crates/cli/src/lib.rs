@@ -70,6 +70,7 @@ enum Command {
     Ls(objects::LsArgs),
     Rm(objects::RmArgs),
     Cp(objects::CpArgs),
+    Mb(objects::MbArgs),
     WhichKey(objects::WhichKeyArgs),
     /// Print the version
     Version,
@@ -110,6 +111,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => runtime()?.block_on(objects::ls(args)),
         Command::Rm(args) => runtime()?.block_on(objects::rm(args)),
         Command::Cp(args) => runtime()?.block_on(objects::cp(args)),
+        Command::Mb(args) => runtime()?.block_on(objects::mb(args)),
         Command::WhichKey(args) => runtime()?.block_on(objects::which_key(args)),
         Command::Version => {
             output::line(&format!("canopic {}", env!("CARGO_PKG_VERSION")))?;

@@ -1,4 +1,4 @@
-//! The commands for users of any S3 server: put, get, head, ls, rm, cp, which-key.
+//! The commands for users of any S3 server: put, get, head, ls, rm, cp, mb, which-key.
 //!
 //! They differ in what they do, not in how they reach a server (`access_args.rs`), how objects are encrypted
 //! (`encryption_args.rs`), how failures are told (`exit_code.rs`), and how a transfer is shown (`bars.rs`).
@@ -12,6 +12,7 @@ mod get;
 mod head;
 mod ls;
 mod many;
+mod mb;
 mod paths;
 mod put;
 mod rm;
@@ -23,6 +24,7 @@ pub(crate) use exit_code::exit_code;
 pub(crate) use get::{GetArgs, run as get};
 pub(crate) use head::{HeadArgs, run as head};
 pub(crate) use ls::{LsArgs, run as ls};
+pub(crate) use mb::{MbArgs, run as mb};
 pub(crate) use put::{PutArgs, run as put};
 pub(crate) use rm::{RmArgs, run as rm};
 pub(crate) use which_key::{WhichKeyArgs, run as which_key};

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn crcs_of_parts_make_that_of_the_whole() {
-        let whole: Vec<u8> = (0..100_000u32).map(|at| (at * 31 >> 3) as u8).collect();
+        let whole: Vec<u8> = (0..100_000u32).map(|at| ((at * 31) >> 3) as u8).collect();
         for checksum in [Checksum::Crc64Nvme, Checksum::Crc32c, Checksum::Crc32] {
             let parts: Vec<(String, u64)> =
                 whole.chunks(33_333).map(|part| (checksum.of(part), part.len() as u64)).collect();

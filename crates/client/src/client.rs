@@ -33,6 +33,7 @@ struct Inner {
     /// Absent for requests of nobody in particular.
     signer: Option<Mutex<Signer>>,
     session_token: Option<Zeroizing<String>>,
+    region: String,
     patience: Patience,
     /// Connections that wait for a request, with the authority that they lead to.
     idle: Mutex<Vec<(String, Connection<UploadBody>)>>,
@@ -108,13 +109,18 @@ impl Client {
                 (Some(Mutex::new(Signer::new(Arc::new(credentials)))), pair.session_token)
             }
         };
-        Self(Arc::new(Inner { endpoint, signer, session_token, patience, idle: Mutex::default() }))
+        let region = region.to_owned();
+        Self(Arc::new(Inner { endpoint, signer, session_token, region, patience, idle: Mutex::default() }))
     }
 
     /// Where it goes.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        &self.0.region
     }
 
     /// Sends until an answer of success begins; its body is still to be read.
@@ -140,6 +146,7 @@ impl Client {
         call: &Call<'_>,
         finish: impl AsyncFn(Answer) -> Result<T, Trouble>,
     ) -> Result<T, Failed> {
+        let at_500 = ATTEMPTS_AT_500.min(self.0.patience.attempts);
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -157,7 +164,7 @@ impl Client {
                 Trouble::Unsendable(_) => return Err(unavailable(attempts, &trouble)),
                 Trouble::Refused(refusal, _) if !may_change(refusal) => return Err(Failed::Refused(refusal.clone())),
                 // Not every 500 passes: behind some is a damaged object.
-                Trouble::Refused(refusal, _) if refusal.status == 500 && attempts >= ATTEMPTS_AT_500 => {
+                Trouble::Refused(refusal, _) if refusal.status == 500 && attempts >= at_500 => {
                     return Err(Failed::Refused(refusal.clone()));
                 }
                 Trouble::Refused(_, wait) => wait.unwrap_or_default(),

@@ -11,7 +11,7 @@
 //! says that the server has not used the key. Requests have their bodies in memory, a part at a time, so that each can
 //! be repeated and memory is bounded by the parts in flight.
 //!
-//! Left out: HTTP/2, Signature V2, ACLs, tags, versions.
+//! Left out: HTTP/2, Signature V2, ACLs, tags, versions, and any administration.
 
 mod address;
 mod body;
@@ -19,6 +19,7 @@ mod checksum;
 mod client;
 mod connection;
 mod copy_object;
+mod create_bucket;
 mod credentials;
 mod customer_key;
 mod delete_objects;
