@@ -58,8 +58,11 @@ impl PostPolicy {
         let json = String::from_utf8(json).map_err(|_| invalid("it is not UTF-8"))?;
         let document: Document =
             serde_json::from_str(&without_dollar_escapes(&json)).map_err(|error| invalid(error.to_string()))?;
-        let expiration = OffsetDateTime::parse(&document.expiration, &Rfc3339)
-            .map_err(|_| invalid(format!("Invalid 'expiration' value: '{}'", printable(&document.expiration))))?;
+        // The parser would take a blank for the T.
+        let has_form = document.expiration.as_bytes().get(10) == Some(&b'T');
+        let expiration = OffsetDateTime::parse(&document.expiration, &Rfc3339).ok().filter(|_| has_form);
+        let expiration = expiration
+            .ok_or_else(|| invalid(format!("Invalid 'expiration' value: '{}'", printable(&document.expiration))))?;
         let mut policy = Self { expiration, conditions: Vec::new(), lengths: LengthRange::ANY };
         for condition in &document.conditions {
             policy.add(condition)?;
@@ -349,6 +352,8 @@ mod tests {
             r#"{"expiration":"2020-09-13T12:26:41Z","conditions":[],"more":1}"#,
             r#"{"expiration":"2020-09-13T12:26:41Z","conditions":[],"conditions":[]}"#,
             r#"{"expiration":"2020-09-13 12:26:41","conditions":[]}"#,
+            r#"{"expiration":"2020-09-13 12:26:41Z","conditions":[]}"#,
+            r#"{"expiration":"2020-09-13 12:26:41+00:00","conditions":[]}"#,
             r#"{"expiration":5,"conditions":[]}"#,
             r#"{"expiration":"2020-09-13T12:26:41Z","conditions":{}}"#,
         ] {

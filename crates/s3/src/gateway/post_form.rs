@@ -32,6 +32,7 @@ impl<S: S3 + OwnOperations + Clone> Gateway<S> {
         let form = reader::read(&parts.headers, body, DOCUMENT_TIME_MAX).await?;
         exchange.let_go();
         let bucket = resource.trim_matches('/');
+        let uri = put::uri(parts.uri.path(), &form.fields)?;
         let claim = auth::form::claim(self.config.credentials.as_ref(), &form.fields, &self.config.region).await?;
         let lengths = match (&claim, form.fields.get("policy")) {
             (Claim::Anonymous, _) | (_, None) => LengthRange::ANY,
@@ -41,7 +42,6 @@ impl<S: S3 + OwnOperations + Clone> Gateway<S> {
                 policy.lengths()
             }
         };
-        let uri = put::uri(parts.uri.path(), &form.fields)?;
         let headers = put::headers(&form.fields, &parts.headers)?;
         let connection = &exchange.connection;
         let wanted = answer::Wanted::of(&form.fields, bucket, &uri, &parts.headers, connection.secure);

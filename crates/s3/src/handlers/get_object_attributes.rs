@@ -147,9 +147,7 @@ fn write_checksum(text: &mut String, checksum: &StoredChecksum) {
         ("ChecksumSHA256", &fields.sha256),
     ] {
         if let Some(value) = value {
-            // One of the parts has their number behind it, which this answer tells apart.
-            let bare = value.split_once('-').map_or(value.as_str(), |(bare, _)| bare);
-            element(text, name, bare);
+            element(text, name, value);
         }
     }
     if let Some(kind) = &fields.kind {
