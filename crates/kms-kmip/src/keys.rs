@@ -33,10 +33,9 @@ pub struct KmipKeys {
 impl KmipKeys {
     /// Nothing is sent before the first call. `tls` says which authorities are believed and which certificate is shown.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "settings are for one service")]
-    pub fn new(settings: KmipSettings, tls: Arc<ClientConfig>) -> Self {
+    pub fn new(settings: &KmipSettings, tls: Arc<ClientConfig>) -> Self {
         Self {
-            client: Client::new(&settings, tls),
+            client: Client::new(settings, tls),
             prefix: settings.prefix.as_str().to_owned(),
             changing: tokio::sync::Mutex::new(()),
             sealers: Mutex::new(HashMap::new()),

@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Where the KMIP server is and what we use of it. Who we are, the TLS configuration says: by its client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KmipSettings {
     /// The server.
     pub address: KmipAddress,

@@ -30,7 +30,7 @@ async fn it_keeps_the_promises_of_a_key_service() {
         timeout: Duration::from_secs(30),
         retries: 0,
     };
-    let another = KmipKeys::new(settings, tls(kmip.authority(), &kmip.authority().client("gateway")));
+    let another = KmipKeys::new(&settings, tls(kmip.authority(), &kmip.authority().client("gateway")));
     assert_eq!(another.list().await.unwrap(), []);
     another.create(&KmsKeyId::default_key()).await.unwrap();
     assert_eq!(another.list().await.unwrap().len(), 1);

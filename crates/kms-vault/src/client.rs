@@ -20,7 +20,7 @@ use crate::wire::{self, Lease};
 /// One Vault, as one role.
 pub(crate) struct Client {
     exchange: Exchange,
-    settings: VaultSettings,
+    settings: Arc<VaultSettings>,
     session: Mutex<Option<Session>>,
 }
 
@@ -66,7 +66,7 @@ enum Repeat {
 }
 
 impl Client {
-    pub(crate) fn new(settings: VaultSettings, tls: Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(settings: Arc<VaultSettings>, tls: Arc<ClientConfig>) -> Self {
         Self { exchange: Exchange::new(settings.address.clone(), tls), settings, session: Mutex::new(None) }
     }
 
@@ -166,7 +166,7 @@ impl Client {
         Ok(slot.insert(session).token())
     }
 
-    const fn is_token_given(&self) -> bool {
+    fn is_token_given(&self) -> bool {
         matches!(self.settings.sign_in, SignIn::Token(_))
     }
 

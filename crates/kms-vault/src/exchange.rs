@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
@@ -17,14 +18,15 @@ use crate::VaultAddress;
 
 /// Bytes of the longest answer: a list of some ten thousand keys.
 const ANSWER_LEN_MAX: usize = 1024 * 1024;
-/// Connections that are kept while nobody needs them.
-const IDLE_MAX: usize = 16;
+/// Calls that are under way at a time; more wait, within their deadline. It bounds the connections too.
+const CALLS_MAX: usize = 32;
 
 /// The way to one server.
 pub(crate) struct Exchange {
     address: VaultAddress,
     connector: TlsConnector,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    turns: Semaphore,
 }
 
 /// What the server said.
@@ -44,7 +46,8 @@ pub(crate) enum Unanswered {
 
 impl Exchange {
     pub(crate) fn new(address: VaultAddress, tls: Arc<ClientConfig>) -> Self {
-        Self { address, connector: TlsConnector::from(tls), idle: Mutex::new(Vec::new()) }
+        let connector = TlsConnector::from(tls);
+        Self { address, connector, idle: Mutex::new(Vec::new()), turns: Semaphore::new(CALLS_MAX) }
     }
 
     pub(crate) const fn address(&self) -> &VaultAddress {
@@ -53,6 +56,7 @@ impl Exchange {
 
     /// Sends a request and reads the whole answer.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
+        let _turn = self.turns.acquire().await.expect("nobody closes it");
         let mut request = request;
         // A kept connection may have been closed meanwhile; then hyper gives the request back.
         while let Some(mut sender) = self.take_idle() {
@@ -85,9 +89,8 @@ impl Exchange {
     ) -> Result<Answer, Unanswered> {
         let status = response.status();
         let body = read_whole(response.into_body()).await.map_err(Unanswered::Lost)?;
-        let mut idle = self.idle.lock().expect("nothing panics while it is held");
-        if idle.len() < IDLE_MAX && !sender.is_closed() {
-            idle.push(sender);
+        if !sender.is_closed() {
+            self.idle.lock().expect("nothing panics while it is held").push(sender);
         }
         Ok(Answer { status, body })
     }

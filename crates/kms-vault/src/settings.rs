@@ -22,6 +22,12 @@ pub struct VaultSettings {
     pub retries: u32,
 }
 
+impl fmt::Debug for VaultSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VaultSettings({}/v1/{})", self.address, self.mount.as_str())
+    }
+}
+
 /// How to get a token.
 pub enum SignIn {
     /// It is given. It is renewed if it can be, and read anew when Vault takes it no longer.

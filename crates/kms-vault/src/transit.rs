@@ -32,7 +32,7 @@ pub struct VaultTransit {
 impl VaultTransit {
     /// Nothing is sent before the first call. `tls` says which authorities are believed.
     #[must_use]
-    pub fn new(settings: VaultSettings, tls: Arc<ClientConfig>) -> Self {
+    pub fn new(settings: Arc<VaultSettings>, tls: Arc<ClientConfig>) -> Self {
         let mount = settings.mount.as_str().to_owned();
         Self { client: Client::new(settings, tls), mount, creating: Mutex::new(()) }
     }

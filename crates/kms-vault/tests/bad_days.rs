@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use canopic_kms_vault::{MountPath, SignIn, VaultSettings, VaultTransit};
@@ -28,7 +29,7 @@ fn k1() -> KmsKeyId {
 fn client(server: &Scripted, sign_in: SignIn, timeout_ms: u64) -> VaultTransit {
     let timeout = Duration::from_millis(timeout_ms);
     let settings = VaultSettings { timeout, ..settings(&server.address(), sign_in) };
-    VaultTransit::new(settings, trusting(server.ca_pem()))
+    VaultTransit::new(Arc::new(settings), trusting(server.ca_pem()))
 }
 
 fn role() -> SignIn {
@@ -75,7 +76,7 @@ async fn nobody_there_is_unavailable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = VaultSettings { retries: 1, ..settings(&format!("https://127.0.0.1:{port}"), token("t")) };
     let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let kms = VaultTransit::new(settings, trusting(own.cert.pem().as_bytes()));
+    let kms = VaultTransit::new(Arc::new(settings), trusting(own.cert.pem().as_bytes()));
     is_unavailable(kms.describe(&k1()).await, "cannot connect");
 }
 

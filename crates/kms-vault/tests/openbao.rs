@@ -16,7 +16,7 @@ use support::bao::{Bao, ROOT_TOKEN};
 use support::{secret, settings, token, trusting, trusting_file};
 
 fn transit(bao: &Bao, settings: VaultSettings) -> VaultTransit {
-    VaultTransit::new(settings, trusting_file(&bao.ca_file()))
+    VaultTransit::new(Arc::new(settings), trusting_file(&bao.ca_file()))
 }
 
 fn as_root(bao: &Bao) -> VaultTransit {
@@ -138,7 +138,7 @@ async fn namespaces_mounts_tokens_and_seals_have_clear_errors() {
     let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let settings_of = settings(&bao.address(), token(ROOT_TOKEN));
     let settings_of = VaultSettings { timeout: Duration::from_secs(2), ..settings_of };
-    let distrusting = VaultTransit::new(settings_of, trusting(authority.cert.pem().as_bytes()));
+    let distrusting = VaultTransit::new(Arc::new(settings_of), trusting(authority.cert.pem().as_bytes()));
     let error = distrusting.describe(&k1).await.unwrap_err();
     assert!(matches!(&error, KeyServiceError::Unavailable(text) if text.contains("certificate")), "{error}");
 

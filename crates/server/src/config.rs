@@ -5,6 +5,7 @@
 
 mod compatibility;
 mod file;
+mod kms;
 mod root_key_source;
 mod settings;
 mod value;
@@ -18,6 +19,10 @@ use std::time::Duration;
 use identity::{AccessKeyId, SecretAccessKey};
 use zeroize::Zeroizing;
 
+pub use self::kms::{
+    KMS_ROLE_ID_VARIABLE, KMS_SECRET_ID_VARIABLE, KMS_TOKEN_VARIABLE, Kms, KmsConfigError, KmsProvider, KmsService,
+    KmsTls,
+};
 pub use file::{FileError, Misunderstood, Unreadable};
 pub use root_key_source::{ROOT_KEY_VARIABLE, RootKeySource};
 pub use settings::{Layer, SETTINGS, Setting};
@@ -59,6 +64,8 @@ pub struct Config {
     pub log: LogLevels,
     /// In which form.
     pub log_format: LogFormat,
+    /// The KMS.
+    pub kms: Kms,
     /// The audit log.
     pub audit: Audit,
     /// How long running requests may take to finish at the end.
@@ -169,6 +176,9 @@ pub enum ConfigError {
     /// There is no "beside".
     #[error("the data directory {} has no name to put the root key beside it: set root_key_file", .0.display())]
     NoPlaceForRootKey(PathBuf),
+    /// The settings of the KMS.
+    #[error(transparent)]
+    Kms(#[from] KmsConfigError),
     /// No limit can be zero.
     #[error("`{0}` must be more than zero")]
     Zero(&'static str),
@@ -198,11 +208,12 @@ impl Config {
     }
 
     fn check(
-        layer: Layer,
+        mut layer: Layer,
         environment: impl Fn(&str) -> Option<OsString>,
         root_pair: Option<FixedRootPair>,
     ) -> Result<Self, ConfigError> {
         let compatibility = compatibility::of(&layer);
+        let kms = kms::of(&mut layer, &environment)?;
         let certificate = match (layer.tls_cert, layer.tls_key) {
             (Some(chain), Some(private_key)) => Some(CertificateFiles { chain, private_key }),
             (None, None) => None,
@@ -246,6 +257,7 @@ impl Config {
             compatibility,
             log: layer.log.expect(defaulted),
             log_format: layer.log_format.expect(defaulted),
+            kms,
             audit,
             shutdown_grace: layer.shutdown_grace.expect(defaulted).0,
             limits,
@@ -280,6 +292,9 @@ impl Config {
         line("region", quoted(&self.region));
         for (name, value) in compatibility::explain(&self.compatibility) {
             line(name, quoted(&value));
+        }
+        for (name, value) in kms::explain(&self.kms) {
+            line(name, value.to_string());
         }
         line("log", quoted(&self.log));
         line("log_format", quoted(&self.log_format));

@@ -20,6 +20,7 @@ mod installation;
 mod key_work;
 mod keyring_backup;
 mod keyring_disk;
+mod kms_provider;
 mod offline;
 mod offline_store;
 mod root_pair;
@@ -38,11 +39,10 @@ pub use data_dir::{DataDirError, admin_socket};
 pub use gateway::GatewayError;
 pub use installation::InstallationError;
 pub use keyring_backup::{BackupError, BackupKey, RestoreError, Restored, restore_keyring, root_key_text};
+pub use kms_provider::KmsError;
 pub use offline::{Offline, OfflineError};
 pub use offline_store::{OfflineExportError, OfflineStore, OfflineStoreError};
-pub use operations::{
-    ExportDamage, Finding, HeldBy, ObjectVerdict, Proof, SealedExport, VerifySink, VerifySummary,
-};
+pub use operations::{ExportDamage, Finding, HeldBy, ObjectVerdict, Proof, SealedExport, VerifySink, VerifySummary};
 pub use root_pair::RootPairError;
 pub use secret_file::SecretFileError;
 pub use serve::{Ended, ServeError, serve};

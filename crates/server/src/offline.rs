@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::installation::{Installation, InstallationError};
 use crate::key_work::KeyWork;
+use crate::kms_provider::KmsError;
 use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
 
@@ -37,6 +38,9 @@ pub enum OfflineError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The KMS.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
     /// The store fails later.
     #[error("the store cannot be read: {0}")]
     Records(String),
@@ -49,7 +53,7 @@ impl Offline {
     /// [`OfflineError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
         let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
-        let keys = ServerKeys::local(keyring);
+        let (keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
         let operations = store::open(&data_dir, &keys, Arc::new(audit)).await?;
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;

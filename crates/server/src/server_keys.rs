@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kms::{CacheLimits, CachedKms, KeyService, LocalKeyring};
+use kms::{CacheLimits, CachedKms, LocalKeyring};
 
 use crate::clock;
+use crate::config::Kms;
+use crate::kms_provider::{KmsError, Provider};
 
 /// How often keys are looked for whose time of deletion has come.
 const DESTROY_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -18,11 +20,18 @@ pub(crate) struct ServerKeys {
 }
 
 impl ServerKeys {
-    /// A keyring that is its own KMS.
+    /// A keyring that is its own KMS: for work that has nothing to do with another.
     pub(crate) fn local(keyring: Arc<LocalKeyring>) -> Self {
-        let service: Arc<dyn KeyService> = keyring.clone();
         let limits = CacheLimits { time: Duration::from_secs(300), keys: 10_000 };
-        Self { keyring, kms: Arc::new(CachedKms::new(service, limits)) }
+        Self { kms: Arc::new(CachedKms::new(keyring.clone(), limits)), keyring }
+    }
+
+    /// The keyring, and the KMS that the configuration names behind its cache. Nothing is asked of it yet. The provider
+    /// beside it is to be kept up by a server that runs.
+    pub(crate) fn new(keyring: Arc<LocalKeyring>, kms: &Kms) -> Result<(Self, Provider), KmsError> {
+        let provider = Provider::new(&kms.service, &keyring)?;
+        let cached = Arc::new(CachedKms::new(Arc::clone(&provider.service), kms.cache));
+        Ok((Self { keyring, kms: cached }, provider))
     }
 
     /// Destroys the named keys of the keyring whose time has come, now and once a day. Never returns.

@@ -24,6 +24,7 @@ use crate::health::Health;
 use crate::http_server::{HttpServer, Scheme, Service};
 use crate::installation::{Installation, InstallationError};
 use crate::key_work::KeyWork;
+use crate::kms_provider::KmsError;
 use crate::root_pair::{self, RootPairError};
 use crate::server_keys::ServerKeys;
 use crate::store::{self, StoreError};
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The root pair.
     #[error(transparent)]
     RootPair(#[from] RootPairError),
+    /// The KMS.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
 }
 
 /// A server that runs.
@@ -156,7 +160,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         }
     };
 
-    let keys = ServerKeys::local(keyring);
+    let (keys, kms) = ServerKeys::new(keyring, &config.kms)?;
     let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
     let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
     let health = Health::new(operations.users.clone());
@@ -169,6 +173,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     background.spawn(key_work.run(root));
     background.spawn(sweep(operations.clone()));
     background.spawn(keys.destroy_due_daily());
+    background.spawn(kms.keep_up());
 
     let answer = S3Answer::new(config, operations, health.clone(), admin)?;
     let service = Service::new(answer, config.trusted_proxies.clone(), config.limits.body_timeout);

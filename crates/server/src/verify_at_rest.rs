@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::kms_provider::KmsError;
 use crate::offline_store::{OfflineStore, OfflineStoreError};
 use crate::server_keys::ServerKeys;
 
@@ -36,6 +37,9 @@ pub enum OfflineVerifyError {
     /// The uses of keys could not be written down.
     #[error(transparent)]
     Audit(#[from] AuditLogError),
+    /// The KMS.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
     /// No bucket has such a name.
     #[error("{0:?} is no name that a bucket can have")]
     BucketName(String),
@@ -57,7 +61,7 @@ impl OfflineVerifier {
         let keyring = store.keyring().map_err(|error| OfflineVerifyError::KeysMissing(error.to_string()))?;
         let store_key = keyring.store_key();
         let audit = crate::audit::open(&config.audit, &store_key)?;
-        let server_keys = ServerKeys::local(keyring);
+        let (server_keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let keys = DataKeys::new(server_keys.keyring, Some(server_keys.kms), Arc::new(audit.clone()));
         let embedded = store.store();
         let ports = Ports {
@@ -101,7 +105,7 @@ impl OfflineVerifier {
     /// Looks at everything that is selected.
     ///
     /// # Errors
-    /// When the records cannot be read, or the bucket is not there; all else is a finding.
+    /// When the buckets cannot be listed, or the selected one is not there; all else is a finding.
     pub async fn verify(
         &self,
         selection: &Selection,

@@ -83,5 +83,5 @@ pub(crate) fn keys(port: u16, tls: Arc<ClientConfig>, timeout: Duration) -> Kmip
         timeout,
         retries: 3,
     };
-    KmipKeys::new(settings, tls)
+    KmipKeys::new(&settings, tls)
 }

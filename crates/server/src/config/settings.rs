@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::compatibility::{PolicyVersions, SseCWithAes256, UnconfiguredEncryption, WrongKeyStatus};
+use super::kms::{KmsProvider, ProviderText};
 use super::value::{
     Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable,
 };
@@ -103,6 +104,38 @@ settings! {
         "What GetBucketEncryption answers for a bucket without a configuration: `aes256`, as AWS does since 2023, or `not-found`.";
     policy_version: PolicyVersions, "CHOICE", "lenient",
         "Which versions a bucket policy may name: `lenient` takes any date, with a warning in the log, `strict` those that exist.";
+    kms: KmsProvider, "KMS", "local",
+        "What keeps the keys of SSE-KMS: `local` (the keyring), `vault` (Transit of Vault or OpenBao) or `kmip`. See docs/kms.md.";
+    kms_address: ProviderText, "ADDRESS", "",
+        "Where the KMS is: `https://HOST[:PORT]` for Vault, `HOST[:PORT]` for KMIP.";
+    kms_ca_file: PathBuf, "FILE", "",
+        "The authorities, PEM, that the KMS's certificate may come from.";
+    kms_client_cert: PathBuf, "FILE", "",
+        "The certificate, PEM, that the KMS knows this server by. KMIP needs one.";
+    kms_client_key: PathBuf, "FILE", "",
+        "Private key of `kms_client_cert`, PEM.";
+    kms_timeout: Period, "TIME", "5s",
+        "How long one call to the KMS may take, its retries included.";
+    kms_retries: u32, "COUNT", "3",
+        "How often a call to the KMS that failed is made again within its time.";
+    kms_cache_time: Period, "TIME", "5m",
+        "How long a key that the KMS opened serves without the KMS being asked; also while it is down, and after another disabled the key.";
+    kms_cache_keys: u32, "COUNT", "10000",
+        "How many keys that the KMS opened are kept.";
+    kms_mount: ProviderText, "PATH", "",
+        "Vault: where the Transit engine is mounted; `transit` unless set.";
+    kms_namespace: ProviderText, "NAME", "",
+        "Vault: the namespace.";
+    kms_token_file: PathBuf, "FILE", "",
+        "Vault: a file with a token. Or `CANOPIC_KMS_TOKEN`, or an AppRole.";
+    kms_approle_mount: ProviderText, "PATH", "",
+        "Vault: where the AppRole method is mounted; `approle` unless set.";
+    kms_role_id_file: PathBuf, "FILE", "",
+        "Vault: a file with the AppRole's role id. Or `CANOPIC_KMS_ROLE_ID`.";
+    kms_secret_id_file: PathBuf, "FILE", "",
+        "Vault: a file with the AppRole's secret id. Or `CANOPIC_KMS_SECRET_ID`.";
+    kms_prefix: ProviderText, "NAME", "",
+        "KMIP: what the names of Canopic's objects begin with; `canopic` unless set.";
     log: LogLevels, "LEVELS", "info",
         "What is logged, in the form of `RUST_LOG`, which counts too. Other people's code is never below `warn`.";
     log_format: LogFormat, "FORMAT", "auto",
