@@ -27,17 +27,17 @@ from matrix.world import World
 
 # The family, and how many cases it has at least: so that nobody empties it without a word.
 FAMILIES = {
-    "reads": (reads, 10_000),
+    "reads": (reads, 8_000),
     "refusals": (refusals, 7_000),
     "writes": (writes, 2_000),
-    "copies": (copies, 2_000),
+    "copies": (copies, 1_500),
     "multipart": (multipart, 6_000),
     "part-copies": (part_copies, 1_500),
     "presigned": (presigned, 600),
-    "checksums": (checksums, 2_000),
-    "forms": (forms, 1_000),
+    "checksums": (checksums, 1_200),
+    "forms": (forms, 900),
     "rekeying": (rekeying, 1_000),
-    "attributes": (attributes, 1_000),
+    "attributes": (attributes, 800),
     "server-keys": (server_keys, 150),
     "bucket-encryption": (bucket_encryption, 40),
 }

@@ -98,6 +98,7 @@ def make(victim, contents):
     victim.attacked = contents
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("mode", HELD, ids=lambda mode: mode.name)
 def test_no_attack_on_the_disk_is_read_as_right(tmp_path, record_property, mode):
     attacked = Attacked(tmp_path / "attacked", mode)

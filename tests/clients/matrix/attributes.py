@@ -15,7 +15,7 @@ PARTS = {2: PART, 7: CHUNK + 1}
 
 def groups(world, slow):
     for mode in world.modes:
-        for size in sizes(slow):
+        for size in sizes(mode, slow):
             yield single(world, mode, size)
         yield in_parts(world, mode)
 

@@ -17,7 +17,7 @@ TOLD = {"Content-Type": "text/x-form", "x-amz-meta-plan": "secret plans", "Cache
 
 def groups(world, slow):
     for mode in world.modes:
-        for size in sizes(slow):
+        for size in sizes(mode, slow):
             yield uploads(world, mode, size)
         yield refusals(world, mode)
 

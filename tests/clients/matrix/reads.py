@@ -24,7 +24,7 @@ BOTH = Refusal(400, "InvalidRequest", "Cannot specify both Range header and part
 
 def groups(world, slow):
     for mode in world.modes:
-        for size in sizes(slow):
+        for size in sizes(mode, slow):
             yield reads(world, mode, size)
 
 

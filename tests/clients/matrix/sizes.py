@@ -1,5 +1,6 @@
 """Sizes at which something changes, and the shapes of ranges over them."""
 
+from matrix.modes import HELD
 from matrix.world import CHUNK, INLINE, PART
 
 SIZES = [
@@ -20,8 +21,11 @@ SLOW_SIZES = [
 FEW = [0, 1, INLINE, INLINE + 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7]
 
 
-def sizes(slow):
-    return SIZES + (SLOW_SIZES if slow else [])
+def sizes(mode, slow):
+    """All of them for a mode of each holder of keys; a few for those that differ only in how they were chosen."""
+    if slow:
+        return SIZES + SLOW_SIZES
+    return SIZES if mode in HELD else FEW
 
 
 def shapes(size, edges=()):

@@ -17,7 +17,7 @@ OTHER_MD5 = b64(hashlib.md5(b"another body").digest())
 
 def groups(world, slow):
     for mode in world.modes:
-        for size in sizes(slow):
+        for size in sizes(mode, slow):
             yield encodings(world, mode, size)
         for size in FEW:
             yield conditions(world, mode, size)
