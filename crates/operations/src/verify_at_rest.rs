@@ -144,7 +144,7 @@ impl AtRest {
     /// Looks at everything that is selected.
     ///
     /// # Errors
-    /// When the store's records cannot be read any more, or the selected bucket is not there. All else is a finding.
+    /// When the buckets cannot be listed. All else is a finding.
     pub async fn verify(
         &self,
         selection: &Selection,
@@ -164,28 +164,42 @@ impl AtRest {
 
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), Fault> {
-        if self.selection.bucket.is_none() {
-            for table in SYSTEM_TABLES.map(Table) {
-                self.frames(None, table).await?;
-            }
-        }
         let (buckets, unreadable) = buckets(&self.records, self.selection).await?;
         for name in unreadable {
             self.tell(None, None, format!("the record of the bucket {name}"), Problem::Unreadable("its layout".into()));
         }
+        if self.selection.bucket.is_none() {
+            for table in SYSTEM_TABLES.map(Table) {
+                let outcome = self.frames(None, table).await;
+                self.go_on(None, "records of the server", outcome);
+            }
+        }
         for bucket in &buckets {
             self.summary.buckets += 1;
-            self.objects(bucket).await?;
-            self.uploads(bucket).await?;
-            self.unnamed_records(bucket).await?;
+            let outcome = self.objects(bucket).await;
+            self.go_on(Some(bucket), "objects", outcome);
+            let outcome = self.uploads(bucket).await;
+            self.go_on(Some(bucket), "uploads", outcome);
+            let outcome = self.unnamed_records(bucket).await;
+            self.go_on(Some(bucket), "bodies and lists of parts", outcome);
             for table in OTHER_TABLES.map(Table) {
-                self.frames(Some(bucket), table).await?;
+                let outcome = self.frames(Some(bucket), table).await;
+                self.go_on(Some(bucket), "other records", outcome);
             }
         }
         if self.selection.bucket.is_none() && self.selection.prefix.is_empty() {
-            self.unnamed_bytes(&buckets).await?;
+            let outcome = self.unnamed_bytes(&buckets).await;
+            self.go_on(None, "what the store holds", outcome);
         }
         Ok(())
+    }
+
+    /// A walk that the store cannot serve to its end is a finding like others: the next one may go through.
+    fn go_on(&mut self, bucket: Option<&WalkedBucket>, walk: &str, outcome: Result<(), Fault>) {
+        if let Err(error) = outcome {
+            let what = format!("the walk through {walk} ends early");
+            self.tell(bucket, None, what, Problem::Unreadable(error.to_string()));
+        }
     }
 
     /// Authenticates every record of a table of which nothing else is looked at.

@@ -10,6 +10,7 @@ use model::BlobId;
 use operations::{
     AtRest, Finding, HeldBy, ObjectVerdict, Problem, Proof, Selection, Throttle, VerifySink, VerifySummary,
 };
+use storage::faults::{Fault, FaultyStore, Operation};
 use storage::memory::MemoryStore;
 use storage::{Batch, Blobs, Held, HeldKind, Inventory as _, Metadata, Partition, RecordKey, Scope, Table};
 
@@ -385,4 +386,27 @@ async fn a_wrap_that_does_not_open_is_found() {
     assert_eq!(heard.wrong(), ["wrap-does-not-open"]);
     let verdict = heard.verdicts.iter().find(|verdict| verdict.object_key == "server/300").unwrap();
     assert_eq!((verdict.proof, verdict.findings), (Proof::LooksSealed, 1));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_somewhere_is_never_called_clean() {
+    let site = filled().await;
+    let faulty = Arc::new(FaultyStore::new(site.store.clone(), site.faults.clone()));
+    let at_rest = AtRest { metadata: faulty.clone(), blobs: faulty, ..at_rest(&site) };
+    for call in [Operation::Get, Operation::Scan, Operation::Open, Operation::Read] {
+        let mut reached_the_end = false;
+        for passes in 0..60 {
+            site.faults.fail_once(call, passes, Fault::Unavailable);
+            let mut heard = Heard::default();
+            let outcome = at_rest.verify(&Selection::default(), &Counted::default(), &mut heard).await;
+            site.faults.heal();
+            let is_clean = outcome.is_ok_and(|summary| summary.findings == 0);
+            // Clean only where so many calls are never made, which is then so for more of them too.
+            assert!(is_clean || !reached_the_end, "{call:?} fails at {passes}, and some call before was passed over");
+            assert!(!is_clean || passes > 5, "{call:?} fails at {passes}: {:?}", heard.findings);
+            // Besides the one call, everything was looked at.
+            assert!(heard.wrong().len() <= 2, "{call:?} fails at {passes}: {:?}", heard.findings);
+            reached_the_end = is_clean;
+        }
+    }
 }
