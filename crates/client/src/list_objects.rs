@@ -95,9 +95,7 @@ impl Client {
 
 impl Page {
     fn of(root: &Element) -> Option<Self> {
-        // Without it the server did not know the parameter, and keys stand as they are.
-        let is_encoded = root.text_of("EncodingType") == Some("url");
-        let decoded = |text: &str| if is_encoded { decode(text) } else { Some(text.to_owned()) };
+        let decoded = |text: &str| decoded_by(root, text);
         let object = |element: &Element| {
             Some(ListedObject {
                 key: decoded(element.text_of("Key")?)?,
@@ -111,8 +109,13 @@ impl Page {
     }
 }
 
-/// As forms are encoded: some servers write a space as a plus sign, and all of them a plus sign as `%2B`.
-fn decode(text: &str) -> Option<String> {
+/// A key of a list, decoded if the list says that its keys are encoded: a server that does not know the parameter
+/// leaves them as they are. They are encoded as in forms: some servers write a space as a plus sign, and all of them a
+/// plus sign as `%2B`.
+pub(crate) fn decoded_by(list: &Element, text: &str) -> Option<String> {
+    if list.text_of("EncodingType") != Some("url") {
+        return Some(text.to_owned());
+    }
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
 }

@@ -52,9 +52,15 @@ impl Client {
             call.headers.push(("x-amz-checksum-type", checksum.type_in_parts().into()));
         }
         let answer = self.call(&call).await.map_err(|failed| self.asked(address, key.is_some()).judge(failed))?;
-        confirmed(address, key, &answer.headers)?;
         let id = Element::parse(&answer.text).and_then(|root| root.text_of("UploadId").map(str::to_owned));
-        id.filter(|id| !id.is_empty()).ok_or_else(|| ClientError::nonsense(address, "an upload without an id"))
+        let id = id.filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| ClientError::nonsense(address, "an upload without an id"))?;
+        if let Err(error) = confirmed(address, key, &answer.headers) {
+            // Nothing may be sent into it. The first error is the one to tell.
+            let _ = self.abort_multipart_upload(address, &id).await;
+            return Err(error);
+        }
+        Ok(id)
     }
 
     /// AWS: `UploadPart`.
@@ -139,8 +145,11 @@ impl Client {
         }
     }
 
-    /// AWS: `AbortMultipartUpload`.
-    pub(crate) async fn abort_multipart_upload(&self, address: &Address, id: &str) -> Result<(), ClientError> {
+    /// AWS: `AbortMultipartUpload`. One that is gone already is no failure.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn abort_multipart_upload(&self, address: &Address, id: &str) -> Result<(), ClientError> {
         let upload = Upload { address, id, key: None, checksum: None };
         let aborted = self.call(&upload.call(Method::DELETE)).await;
         match aborted {

@@ -88,7 +88,11 @@ fn canonical_request_hash(parts: &SignedParts<'_>, signed_headers: &str) -> [u8;
     for (name, value) in parts.headers {
         hash.update(name);
         hash.update(":");
-        hash.update(value.as_bytes());
+        // Spaces around a value and runs of them inside count as none and one.
+        for (at, word) in value.split(' ').filter(|word| !word.is_empty()).enumerate() {
+            hash.update(if at == 0 { "" } else { " " });
+            hash.update(word.as_bytes());
+        }
         hash.update("\n");
     }
     hash.update("\n");

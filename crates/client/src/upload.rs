@@ -161,11 +161,17 @@ impl Uploader {
         let found = self.find_parts(&mut journal, file, object, progress).await?;
         let (id, done) = match found {
             Some((id, done)) => (id, done),
-            None => {
-                let id = self.client.create_multipart_upload(object, self.options.checksum).await?;
-                journal.begin(&begun, &id)?;
-                (id, BTreeMap::new())
-            }
+            None => match self.client.create_multipart_upload(object, self.options.checksum).await {
+                Ok(id) => {
+                    journal.begin(&begun, &id)?;
+                    (id, BTreeMap::new())
+                }
+                Err(error) => {
+                    // Nothing was begun. The first error is the one to tell.
+                    let _ = journal.remove();
+                    return Err(error);
+                }
+            },
         };
         let resumed = done.values().map(|part| part.size).sum();
         let upload = self.upload_of(object, &id);

@@ -12,6 +12,9 @@ pub(crate) struct LsArgs {
     /// Show what lies behind slashes too
     #[arg(long, short)]
     recursive: bool,
+    /// List unfinished uploads in parts instead
+    #[arg(long, requires = "prefix", conflicts_with = "json")]
+    uploads: bool,
     /// Print a JSON document for each object
     #[arg(long)]
     json: bool,
@@ -27,6 +30,14 @@ pub(crate) async fn run(args: LsArgs) -> anyhow::Result<ExitCode> {
         crate::output::table(&["CREATED", "BUCKET"], &rows)?;
         return Ok(ExitCode::SUCCESS);
     };
+    if args.uploads {
+        let uploads = client.list_multipart_uploads(prefix).await?.into_iter();
+        let rows: Vec<_> = uploads
+            .map(|upload| vec![plain(&upload.initiated), plain(&upload.id), prefix.with_key(upload.key).to_string()])
+            .collect();
+        crate::output::table(&["BEGUN", "UPLOAD", "KEY"], &rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut listing = Listing::new(prefix, !args.recursive);
     while let Some(page) = client.list_objects(&mut listing).await? {
         if args.json {

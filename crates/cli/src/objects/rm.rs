@@ -13,6 +13,9 @@ pub(crate) struct RmArgs {
     /// Delete all objects of a folder
     #[arg(long, short)]
     recursive: bool,
+    /// Abort unfinished uploads in parts instead, also those of others
+    #[arg(long)]
+    uploads: bool,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -22,6 +25,9 @@ pub(crate) struct RmArgs {
 
 pub(crate) async fn run(args: RmArgs) -> anyhow::Result<ExitCode> {
     let client = args.access.client()?;
+    if args.uploads {
+        return abort_uploads(&client, &args).await;
+    }
     if args.recursive {
         return remove_folder(&client, &folder(&args.target), args.quiet).await;
     }
@@ -29,6 +35,19 @@ pub(crate) async fn run(args: RmArgs) -> anyhow::Result<ExitCode> {
     client.delete_object(address).await?;
     if !args.quiet {
         crate::output::line(&address.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn abort_uploads(client: &Client, args: &RmArgs) -> anyhow::Result<ExitCode> {
+    let target = if args.recursive { folder(&args.target) } else { with_object_key(&args.target)?.clone() };
+    let uploads = client.list_multipart_uploads(&target).await?;
+    for upload in uploads.into_iter().filter(|upload| args.recursive || upload.key == target.key) {
+        let address = target.with_key(upload.key);
+        client.abort_multipart_upload(&address, &upload.id).await?;
+        if !args.quiet {
+            crate::output::line(&format!("{address} (upload {})", upload.id.escape_default()))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -73,3 +73,13 @@ fn a_stamp_is_in_utc() {
     assert_eq!(stamp(time), STAMP);
     assert_eq!(stamp(time.to_offset(time::UtcOffset::from_hms(5, 0, 0).unwrap())), STAMP);
 }
+
+#[test]
+fn spaces_in_a_header_are_signed_as_one() {
+    let signature = |value: &'static str| {
+        let headers = [HOST, ("x-amz-content-sha256", EMPTY.into()), DATE, ("x-amz-meta-a", value.into())];
+        signature_of(&SignedParts { method: "PUT", path: "/", query: "", headers: &headers, payload_hash: EMPTY })
+    };
+    assert_eq!(signature(" one  two   three "), signature("one two three"));
+    assert_ne!(signature("one two"), signature("onetwo"));
+}
