@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
+use server::config::Setting;
 use server::{ByteRate, Finding, HeldBy, ObjectVerdict, OfflineVerifier, Proof, VerifySink, VerifySummary};
 
 use crate::output;
-use crate::setting_args::{Place, SettingArgs};
+use crate::setting_args::{Place, Selection, SettingArgs};
 
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
@@ -32,7 +33,17 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
-    settings: SettingArgs<Place>,
+    settings: SettingArgs<Judging>,
+}
+
+/// Where an installation is, its audit log and its KMS: what is needed to use its keys.
+struct Judging;
+
+impl Selection for Judging {
+    fn takes(setting: &Setting) -> bool {
+        let is_of = |what: &str| setting.name == what || setting.name.starts_with(&format!("{what}_"));
+        Place::takes(setting) || is_of("audit") || is_of("kms")
+    }
 }
 
 /// The exit code says what was found: 0 nothing, 1 something, 2 that it could not be looked at.

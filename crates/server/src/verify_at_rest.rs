@@ -9,6 +9,7 @@ use kms::DataKeys;
 use model::{AccountId, BucketName, Principal};
 use operations::{AtRest, Extent, Operations, Ports, Selection, Throttle, VerifySink, VerifySummary};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::SystemClock;
@@ -21,6 +22,8 @@ use crate::server_keys::ServerKeys;
 pub struct OfflineVerifier {
     at_rest: AtRest,
     audit: AuditLog,
+    /// Keeps signed in to the KMS; it ends with this value.
+    _upkeep: JoinSet<()>,
     // Dropped last: with it goes the lock.
     _store: OfflineStore,
 }
@@ -61,7 +64,9 @@ impl OfflineVerifier {
         let keyring = store.keyring().map_err(|error| OfflineVerifyError::KeysMissing(error.to_string()))?;
         let store_key = keyring.store_key();
         let audit = crate::audit::open(&config.audit, &store_key)?;
-        let (server_keys, _) = ServerKeys::new(keyring, &config.kms)?;
+        let (server_keys, provider) = ServerKeys::new(keyring, &config.kms)?;
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(provider.keep_up());
         let keys = DataKeys::new(server_keys.keyring, Some(server_keys.kms), Arc::new(audit.clone()));
         let embedded = store.store();
         let ports = Ports {
@@ -81,7 +86,7 @@ impl OfflineVerifier {
             store_key,
             principal,
         };
-        Ok(Self { at_rest, audit, _store: store })
+        Ok(Self { at_rest, audit, _upkeep: upkeep, _store: store })
     }
 
     /// What to look at: one bucket or all, objects whose key begins with `prefix`, and their bodies unless it is to be
