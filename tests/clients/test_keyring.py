@@ -1,7 +1,9 @@
 """The keys of the server: versions, backups, root keys from every source, and the drill with the lost machine."""
 
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import threading
@@ -163,6 +165,38 @@ def test_a_backup_needs_its_passphrase_and_is_never_written_over_a_file(site, tm
         broken.write_bytes(damage)
         assert refused(other, "keyring", "restore", str(broken), "--passphrase-file", passphrase_file)
         assert not other.data_dir.exists()
+
+
+def typed(server, *arguments, answers):
+    """Runs `canopic …` at a terminal of its own and answers its questions; returns its end and all that was shown."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(str(BINARY), [str(BINARY), *arguments, "--data-dir", str(server.data_dir)], server._environment())
+    shown, deadline = "", time.monotonic() + 60
+    answers = list(answers)
+    while time.monotonic() < deadline and select.select([terminal], [], [], 60)[0]:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        shown += piece.decode()
+        if answers and shown.endswith(answers[0][0]):
+            os.write(terminal, answers.pop(0)[1].encode() + b"\n")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+
+def test_a_passphrase_is_asked_for_twice_and_not_shown(site, tmp_path, passphrase_file):
+    backup = tmp_path / "keyring.age"
+    code, shown = typed(
+        site, "keyring", "backup", str(backup), answers=[("Passphrase: ", PASSPHRASE), ("Again: ", PASSPHRASE + "!")]
+    )
+    assert (code, "differ" in shown, backup.exists()) == (1, True, False), shown
+    answers = [("Passphrase: ", PASSPHRASE), ("Again: ", PASSPHRASE)]
+    code, shown = typed(site, "keyring", "backup", str(backup), answers=answers)
+    assert code == 0 and PASSPHRASE not in shown, shown
+    other = Server(tmp_path / "elsewhere")
+    other.command("keyring", "restore", str(backup), "--passphrase-file", passphrase_file)
 
 
 def test_a_restore_never_replaces_other_keys(site, tmp_path, passphrase_file):
