@@ -2,9 +2,20 @@
 
 from matrix.key_faults import invalid
 from matrix.model import Refusal, is_answered, is_refused
-from matrix.modes import BUCKET_KEY, KEY_A, NAMED_KEY, S3, SSE, configuration
+from matrix.modes import (
+    BUCKET_KEY,
+    DEFAULT_KMS,
+    DEFAULT_KMS_NAMED,
+    DEFAULT_S3,
+    KEY_A,
+    NAMED_KEY,
+    S3,
+    SSE,
+    configuration,
+)
 from matrix.runner import Group
 from matrix.server_keys import MALFORMED, WRITES
+from matrix.uploads import begin, complete, put_part
 from matrix.world import holds, put
 
 BLOCKED = Refusal(403, "AccessDenied")
@@ -14,6 +25,7 @@ def groups(world, slow):
     yield overrides(world)
     yield blocked(world)
     yield documents(world)
+    yield changes(world)
 
 
 def overrides(world):
@@ -161,3 +173,49 @@ def documents(world):
     }.items():
         group.add(f"refused/{what}", malformed(document, refusal))
     return group
+
+
+def changes(world):
+    """A default counts from then on: what was begun or written before keeps its mode."""
+    name = "bucket-encryption/changes"
+    bucket = f"/{world.name}-changes"
+
+    def prepare(wire):
+        assert wire("PUT", bucket).status == 200
+
+    group = Group(name, prepare)
+    defaults = [DEFAULT_S3, DEFAULT_KMS, DEFAULT_KMS_NAMED]
+    for before in defaults:
+        for after in defaults:
+            if before is not after:
+                pair = f"{before.name}/{after.name}"
+                group.add(f"{pair}/object", kept(bucket, before, after, f"{bucket}/{pair}/object"))
+                group.add(f"{pair}/upload", begun(world, bucket, before, after, f"{bucket}/{pair}/upload"))
+    return group
+
+
+def set_default(wire, bucket, mode):
+    is_answered(wire("PUT", f"{bucket}?encryption", configuration(mode.bucket)), 200, {})
+
+
+def kept(bucket, before, after, target):
+    def case(wire, _):
+        for mode, at in ((before, f"{target}/before"), (after, f"{target}/after")):
+            set_default(wire, bucket, mode)
+            is_answered(wire("PUT", at, b"x"), 200, mode.written)
+        holds(wire, f"{target}/before", before, b"x")
+        holds(wire, f"{target}/after", after, b"x")
+
+    return case
+
+
+def begun(world, bucket, before, after, target):
+    def case(wire, _):
+        set_default(wire, bucket, before)
+        upload = begin(wire, world, before, None, target=target)
+        set_default(wire, bucket, after)
+        put_part(wire, upload, 1, b"x")
+        complete(wire, upload)
+        holds(wire, target, before, b"x")
+
+    return case

@@ -10,8 +10,8 @@ from harness.signing import v4_chunked
 from matrix.model import BAD_DIGEST, PART_NEEDS, Refusal, has_headers, is_answered, is_refused
 from matrix.modes import HELD
 from matrix.runner import Group
-from matrix.uploads import begin, complete, put_part
-from matrix.world import CHUNK, INLINE, PART, body_of, get, gone, holds
+from matrix.uploads import begin, complete, copy_part, put_part, put_part_in_chunks
+from matrix.world import CHUNK, INLINE, PART, body_of, get, gone, holds, put
 
 ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
 SIZES = [0, 1, INLINE + 1, CHUNK, CHUNK + 1]
@@ -134,11 +134,24 @@ def of_uploads(world, mode, algorithm, kind, sizes):
     asked = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": kind}
     group = Group(name)
 
+    def send(wire, upload, what, number, body):
+        """A part with its checksum before it, behind it, or taken over from an object that has it."""
+        if what == "copied":
+            where, _ = put(wire, world, mode, f"{name}/source-{number}", body, {header: values[number]})
+            result = copy_part(wire, upload, number, mode, where, body)
+            assert result.findtext(element) == values[number], "the checksum of a copied part"
+            return
+        if what.startswith("trailing"):
+            signed = what == "trailing-signed"
+            answer = put_part_in_chunks(wire, upload, number, body, (header, values[number]), signed)
+        else:
+            answer = put_part(wire, upload, number, body, {header: values[number]})
+        has_headers(answer, {header: values[number]})
+
     def begun(wire, what):
         upload = begin(wire, world, mode, f"{name}/{what}", asked)
         for number, body in bodies.items():
-            answer = put_part(wire, upload, number, body, {header: values[number]})
-            has_headers(answer, {header: values[number]})
+            send(wire, upload, what, number, body)
         return upload
 
     def completed(how):
@@ -174,7 +187,8 @@ def of_uploads(world, mode, algorithm, kind, sizes):
         return case
 
     large = sum(sizes.values()) >= PART
-    for how in ("claimed",) if large else ("plain", "repeated", "claimed"):
+    ways = ("plain", "repeated", "claimed", "trailing", "trailing-signed", "copied")
+    for how in ("claimed",) if large else ways:
         group.add(how, completed(how))
     if large:
         return group  # What the small ones show needs no five MiB.

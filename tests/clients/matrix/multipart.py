@@ -20,7 +20,7 @@ from matrix.reads import METHODS, ranged, told
 from matrix.refusals import STRANGER
 from matrix.runner import Group
 from matrix.sizes import shapes
-from matrix.uploads import begin, complete, list_of, put_part
+from matrix.uploads import begin, complete, list_of, put_part, put_part_in_chunks
 from matrix.world import CHUNK, INLINE, META, PART, body_of, get, gone, holds, put
 
 # The sizes of the parts, by number. Only the last may be under 5 MiB.
@@ -262,6 +262,12 @@ def steps(world, mode):
         put_part(wire, upload, 2, b"")
         is_refused(wire("POST", upload.at(), list_of(upload.parts), {}), Refusal(400, "EntityTooSmall"))
 
+    def in_chunks(wire, _):
+        upload = begin(wire, world, mode, f"{name}/chunks")
+        put_part_in_chunks(wire, upload, 1, small)
+        complete(wire, upload)
+        holds(wire, upload.target, mode, small)
+
     def conditional(wire, _):
         """The condition of a completion is on the object that it would replace."""
         upload = begun(wire, "condition")
@@ -279,4 +285,5 @@ def steps(world, mode):
     group.add("abort", aborts)
     group.add("too-small", too_small)
     group.add("conditional", conditional)
+    group.add("in-chunks", in_chunks)
     return group

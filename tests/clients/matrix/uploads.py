@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from harness.signing import v4_chunked
 from matrix.model import is_answered
 from matrix.world import META
 
@@ -41,6 +42,29 @@ def put_part(wire, upload, number, body, headers=None):
     has_part_tag(upload.mode, etag, body)
     upload.parts[number] = etag
     return answer
+
+
+def put_part_in_chunks(wire, upload, number, body, trailer=None, signed=True):
+    """Sends a part in chunks, with or without a checksum behind them, and returns the answer."""
+    target = upload.at(f"partNumber={number}&")
+    headers = dict(upload.mode.headers)
+    answer = v4_chunked(wire, "PUT", target, body, trailer=trailer, signed=signed, headers=headers)
+    is_answered(answer, 200, upload.mode.part)
+    has_part_tag(upload.mode, answer.headers["etag"], body)
+    upload.parts[number] = answer.headers["etag"]
+    return answer
+
+
+def copy_part(wire, upload, number, source, where, body):
+    """Copies a whole object as a part and returns what the answer tells of it."""
+    headers = {"x-amz-copy-source": where, **source.source, **upload.mode.headers}
+    answer = wire("PUT", upload.at(f"partNumber={number}&"), b"", headers)
+    is_answered(answer, 200, upload.mode.part)
+    result = answer.xml()
+    assert result.tag == "CopyPartResult" and result.findtext("LastModified"), answer.body
+    upload.parts[number] = result.findtext("ETag")
+    has_part_tag(upload.mode, upload.parts[number], body)
+    return result
 
 
 def has_part_tag(mode, etag, body):

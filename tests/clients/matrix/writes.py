@@ -9,7 +9,7 @@ from matrix.model import BAD_DIGEST, NO_KEY, PRECONDITION, Refusal, is_answered,
 from matrix.modes import CUSTOMER_KEY, KEY_A
 from matrix.runner import Group
 from matrix.sizes import FEW, sizes
-from matrix.world import META, b64, body_of, gone, holds, md5, put
+from matrix.world import CHUNK, META, b64, body_of, gone, holds, md5, put
 
 OTHER_TAG = '"0123456789abcdef0123456789abcdef"'
 OTHER_MD5 = b64(hashlib.md5(b"another body").digest())
@@ -23,6 +23,7 @@ def groups(world, slow):
             yield conditions(world, mode, size)
         yield bad_headers(world, mode)
         yield listed(world, mode)
+        yield names(world, mode)
 
 
 def encodings(world, mode, size):
@@ -152,6 +153,45 @@ def listed(world, mode):
     group.add("v1", shown(""))
     group.add("v2", shown("list-type=2&"))
     group.add("deleted", deleted)
+    return group
+
+
+# The key of an object is bound to its name: names that a path, a header or an XML document may spell in two ways.
+NAMES = {
+    "blank-and-plus": "a b+c",
+    "percent": "100%25",
+    "question": "a?b=c&d#e",
+    "beyond-ascii": "ünï/cödé 你",
+    "slashes": "a//b/",
+    "dots": "../a/./b",
+    "quotes": "~'()!*\"<>&",
+    "longest": "x" * 1024,
+}
+
+
+def names(world, mode):
+    """Written, read, copied to another such name, deleted."""
+    group = Group(f"names/{mode.name}")
+
+    def case(name, to):
+        def run(wire, _):
+            body = body_of(CHUNK + 1, name)
+            target, etag = put(wire, world, mode, name, body)
+            holds(wire, target, mode, body, etag)
+            other = world.target(mode, to)
+            copied = wire("PUT", other, b"", {"x-amz-copy-source": target, **mode.source, **mode.write})
+            is_answered(copied, 200, mode.written)
+            holds(wire, other, mode, body)
+            assert wire("DELETE", target).status == 204
+            gone(wire, target, mode)
+            holds(wire, other, mode, body)
+
+        return run
+
+    # Modes share buckets, and run side by side. The longest name stays as long as a name can be.
+    ordered = [(what, f"{mode.name}/{name}"[:1024]) for what, name in NAMES.items()]
+    for at, (what, name) in enumerate(ordered):
+        group.add(what, case(name, ordered[at - 1][1]))
     return group
 
 
