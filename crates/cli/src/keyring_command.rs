@@ -1,6 +1,6 @@
 //! `canopic keyring …`.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -211,12 +211,14 @@ async fn reseal(file: &Path, door: DoorArgs) -> anyhow::Result<()> {
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(BACKUP_LEN_MAX + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(BACKUP_LEN_MAX + 1).read_to_end(&mut bytes)?;
     anyhow::ensure!(bytes.len() as u64 <= BACKUP_LEN_MAX, "it is larger than any backup of a keyring");
     Ok(bytes)
 }

@@ -210,7 +210,8 @@ impl KeyringKeys {
     }
 
     /// Another owner of the same keys: no byte of a key is copied.
-    fn share(&self) -> Self {
+    #[must_use]
+    pub fn share(&self) -> Self {
         Self { store_key: Arc::clone(&self.store_key), versions: self.versions.share(), named: self.named.clone() }
     }
 

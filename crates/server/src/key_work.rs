@@ -126,6 +126,11 @@ impl KeyWork {
 
     /// Takes up a rewrap that an earlier run of the server began, then does what is begun here. Never returns.
     pub(crate) async fn run(self, principal: Principal) {
+        self.take_up().await;
+        self.run_what_is_begun(principal).await;
+    }
+
+    async fn take_up(&self) {
         match self.shared.rewrapper.under_way().await {
             Ok(None) => {}
             Ok(Some(rewrap)) => {
@@ -135,6 +140,10 @@ impl KeyWork {
             }
             Err(error) => tracing::error!(%error, "it cannot be read whether a rewrap was under way"),
         }
+    }
+
+    /// Does what is begun here, in the name of `principal`. Never returns.
+    pub(crate) async fn run_what_is_begun(self, principal: Principal) {
         loop {
             self.shared.begun.notified().await;
             let Some(work) = self.progress().work else { continue };

@@ -59,7 +59,7 @@ impl Offline {
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
         let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring));
         let mut background = JoinSet::new();
-        background.spawn(key_work.clone().run(root.clone()));
+        background.spawn(key_work.clone().run_what_is_begun(root.clone()));
         let api = AdminApi::new(operations.users, keys, key_work);
         Ok(Self { api, root, _background: background, _data_dir: data_dir })
     }

@@ -71,7 +71,7 @@ impl LocalKeyring {
         self.blocking(move |shared| {
             let mut keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
             let keeper = keeper.as_mut().ok_or(READ_ONLY)?;
-            let keys = shared.state().keys.without_retired(&[]);
+            let keys = shared.state().keys.share();
             write_down(keeper, &root_key, &keys)?;
             keeper.root_key = root_key;
             shared.show(keeper, keys);

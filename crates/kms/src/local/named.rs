@@ -19,9 +19,7 @@ impl LocalKeyring {
         }
         self.change(move |keys, _| {
             let due = due(keys, now);
-            let (first, rest) = due.split_first().ok_or(KeyServiceError::NotSupported("nothing is due any more"))?;
-            let left = rest.iter().fold(keys.without_named(first), |keys, id| keys.without_named(id));
-            Ok((left, due))
+            Ok((due.iter().fold(keys.share(), |keys, id| keys.without_named(id)), due))
         })
         .await
     }
