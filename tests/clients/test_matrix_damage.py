@@ -21,7 +21,7 @@ KINDS = {
     "single": {**ON_OBJECTS, **ON_CHUNKS, **EXTENDED},
     "parts": {**ON_OBJECTS, **ON_PARTS},
 }
-AT_LEAST = 38
+AT_LEAST = 41
 
 
 class Disk:
@@ -40,6 +40,7 @@ class Disk:
 
 def write(wire, world, disk, mode, name, kind, seed):
     """Writes an object and returns it as a victim."""
+    attempt = b""
     if kind == "single":
         body = body_of(SINGLE, f"{name}/{seed}")
         put(wire, world, mode, name, body)
@@ -48,13 +49,16 @@ def write(wire, world, disk, mode, name, kind, seed):
     else:
         bodies = {number: body_of(size, f"{name}/{seed}/{number}") for number, size in SIZES.items()}
         upload, files = begin(wire, world, mode, name), []
+        put_part(wire, upload, 3, body_of(SIZES[3], f"{name}/{seed}/attempt"))
+        (file,) = disk.new_files()
+        attempt = file.read_bytes()
         for number, body in bodies.items():
             put_part(wire, upload, number, body)
             (file,) = disk.new_files()
             files.append(file)
         complete(wire, upload, mode.headers)
         body = b"".join(bodies.values())
-    return Victim(name, mode, body, files, [file.read_bytes() for file in files])
+    return Victim(name, mode, body, files, [file.read_bytes() for file in files], attempt=attempt)
 
 
 class Attacked:

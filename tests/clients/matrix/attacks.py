@@ -23,6 +23,8 @@ class Victim:
     files: list[Path] = field(repr=False)
     sealed: list[bytes] = field(repr=False)
     older: list[bytes] = field(repr=False, default_factory=list)
+    # What an earlier attempt at its last part held: the same data key, number and length, other bytes.
+    attempt: bytes = field(repr=False, default=b"")
     attacked: list[bytes | None] = field(repr=False, default_factory=list)
 
 
@@ -89,6 +91,7 @@ ON_CHUNKS = {
     "flipped-in-tag": flipped(SEALED - 1),
     "flipped-in-last-tag": flipped(-1),
     "zeroed-chunk": edited(1, lambda own, older, twin: bytes(SEALED)),
+    "lost": lambda victim, twin: [None],
     "inserted-chunk": of_chunks(lambda own, older, twin: [own[0], own[0], *own[1:]]),
 }
 # Behind the end: nothing that is read has changed, so right bytes are as good an answer as an error.
@@ -105,6 +108,7 @@ ON_PARTS = {
     "part-of-an-older-version": lambda victim, twin: [victim.sealed[0], victim.older[1], victim.sealed[2]],
     "last-part-of-the-twin": lambda victim, twin: [*victim.sealed[:2], twin.sealed[2]],
     "same-part-twice": lambda victim, twin: [victim.sealed[0], victim.sealed[0], victim.sealed[2]],
+    "earlier-attempt-at-a-part": lambda victim, twin: [*victim.sealed[:2], victim.attempt],
     "lost-part": lambda victim, twin: [victim.sealed[0], None, victim.sealed[2]],
     "emptied-part": lambda victim, twin: [victim.sealed[0], b"", victim.sealed[2]],
     "shortened-last-part": lambda victim, twin: [*victim.sealed[:2], victim.sealed[2][:SEALED]],
