@@ -155,6 +155,25 @@ def test_every_mode_place_and_size_is_opened_again(site, keys, tmp_path):
         output.unlink()
 
 
+GOLDEN = REPOSITORY / "testdata" / "export"
+
+
+@pytest.mark.parametrize("name", sorted(json.loads((GOLDEN / "expected.json").read_text())))
+def test_exports_of_earlier_versions_open_for_ever(name, tmp_path):
+    expected = json.loads((GOLDEN / "expected.json").read_text())[name]
+    customer = ["--customer-key-file", GOLDEN / "customer-key"]
+    keyrings = [["--root-key", GOLDEN / "root-key", "--keyring", GOLDEN / f"keyring-format-{number}"] for number in (1, 2)]
+    # The first format of the keyring has no KMS keys.
+    ways = {"sse-c": [customer], "sse-s3": keyrings, "sse-kms": keyrings[1:]}[expected["mode"].lower()]
+    for number, way in enumerate(ways):
+        output = tmp_path / str(number)
+        done = opened(GOLDEN / f"{name}.sealed", output, *way)
+        assert done.returncode == 0 and json.loads(done.stdout) == expected, done.stderr
+        assert hashlib.sha256(output.read_bytes()).hexdigest() == expected["sha256"]
+    if expected["mode"] == "SSE-KMS":
+        refused(opened(GOLDEN / f"{name}.sealed", tmp_path / "x", *keyrings[0]), tmp_path / "x", "KMS key aws/s3")
+
+
 def test_with_the_keyring_the_records_of_a_customers_object_are_proven_too(site, keys, tmp_path):
     path, output = tmp_path / "export", tmp_path / "plain"
     export(site[0], "sse-c/parts-without-key", path)
