@@ -49,6 +49,7 @@ impl Client {
         let mut last = String::new();
         loop {
             let Ok(sent) = tokio::time::timeout_at(deadline, self.exchange.send(&request, repeatable)).await else {
+                self.exchange.forget_idle();
                 let waited = self.timeout.as_millis();
                 return Err(self.unavailable(&format!("no answer within {waited} ms{last}")));
             };

@@ -1,12 +1,14 @@
 //! One message and its answer, over connections that are kept for the next.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
@@ -16,12 +18,14 @@ use crate::message::ANSWER_LEN_MAX;
 
 /// Calls that are under way at a time; more wait, within their deadline. It bounds the connections too.
 const CALLS_MAX: usize = 32;
+/// For how long an unused connection is kept.
+const IDLE_KEPT: Duration = Duration::from_secs(30);
 
 /// The way to one server.
 pub(crate) struct Exchange {
     address: KmipAddress,
     connector: TlsConnector,
-    idle: Mutex<Vec<TlsStream<TcpStream>>>,
+    idle: Mutex<Vec<(Instant, TlsStream<TcpStream>)>>,
     turns: Semaphore,
 }
 
@@ -65,12 +69,20 @@ impl Exchange {
             read_answer(&mut stream).await
         };
         let answer = answer.await.map_err(|error| error.to_string())?;
-        self.idle.lock().expect("nothing panics while it is held").push(stream);
+        self.idle.lock().expect("nothing panics while it is held").push((Instant::now(), stream));
         Ok(answer)
     }
 
+    /// Closes what is kept: where one call got no answer, the others would wait for one in vain too.
+    pub(crate) fn forget_idle(&self) {
+        self.idle.lock().expect("nothing panics while it is held").clear();
+    }
+
+    /// The one that was used last. Where that is long ago, something between us and the server may have forgotten it.
     fn take_idle(&self) -> Option<TlsStream<TcpStream>> {
-        self.idle.lock().expect("nothing panics while it is held").pop()
+        let mut idle = self.idle.lock().expect("nothing panics while it is held");
+        idle.retain(|(since, _)| since.elapsed() < IDLE_KEPT);
+        idle.pop().map(|(_, stream)| stream)
     }
 
     async fn connect(&self) -> Result<TlsStream<TcpStream>, String> {

@@ -74,6 +74,18 @@ async fn a_slow_server_is_waited_for_until_the_deadline_only() {
 }
 
 #[tokio::test]
+async fn kept_connections_are_given_up_when_one_hangs() {
+    let hang = || Silence(Duration::from_secs(60));
+    let server = Scripted::start([nothing(), nothing(), hang(), nothing()]).await;
+    let (keys, id) = (client(&server, 500), k1());
+    // Two at once keep two connections.
+    let both = tokio::join!(keys.describe(&id), keys.describe(&id));
+    assert!(both.0.is_err() && both.1.is_err());
+    is_unavailable(keys.describe(&id).await, "no answer");
+    assert_eq!((keys.describe(&id).await, server.connections()), (Err(KeyServiceError::NotFound(k1())), 3));
+}
+
+#[tokio::test]
 async fn nobody_there_is_unavailable() {
     let server = Scripted::start([]).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -78,6 +78,7 @@ impl Client {
         let mut last = None;
         loop {
             let Ok(attempt) = tokio::time::timeout_at(deadline, self.attempt(call)).await else {
+                self.exchange.forget_idle();
                 return Err(CallError::Unavailable(self.too_late(last)));
             };
             let Failure { error, repeat } = match attempt {

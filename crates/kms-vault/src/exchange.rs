@@ -1,6 +1,7 @@
 //! One HTTP request and its whole answer, over connections that are kept for the next.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -11,6 +12,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
@@ -20,12 +22,14 @@ use crate::VaultAddress;
 const ANSWER_LEN_MAX: usize = 1024 * 1024;
 /// Calls that are under way at a time; more wait, within their deadline. It bounds the connections too.
 const CALLS_MAX: usize = 32;
+/// For how long an unused connection is kept.
+const IDLE_KEPT: Duration = Duration::from_secs(30);
 
 /// The way to one server.
 pub(crate) struct Exchange {
     address: VaultAddress,
     connector: TlsConnector,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<(Instant, SendRequest<Full<Bytes>>)>>,
     turns: Semaphore,
 }
 
@@ -90,13 +94,21 @@ impl Exchange {
         let status = response.status();
         let body = read_whole(response.into_body()).await.map_err(Unanswered::Lost)?;
         if !sender.is_closed() {
-            self.idle.lock().expect("nothing panics while it is held").push(sender);
+            self.idle.lock().expect("nothing panics while it is held").push((Instant::now(), sender));
         }
         Ok(Answer { status, body })
     }
 
+    /// Closes what is kept: where one call got no answer, the others would wait for one in vain too.
+    pub(crate) fn forget_idle(&self) {
+        self.idle.lock().expect("nothing panics while it is held").clear();
+    }
+
+    /// The one that was used last. Where that is long ago, something between us and the server may have forgotten it.
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
-        self.idle.lock().expect("nothing panics while it is held").pop()
+        let mut idle = self.idle.lock().expect("nothing panics while it is held");
+        idle.retain(|(since, _)| since.elapsed() < IDLE_KEPT);
+        idle.pop().map(|(_, sender)| sender)
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {

@@ -28,6 +28,7 @@ pub(crate) struct Scripted {
     port: u16,
     script: Arc<Mutex<VecDeque<Reply>>>,
     seen: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Scripted {
@@ -47,9 +48,11 @@ impl Scripted {
         let port = listener.local_addr().unwrap().port();
         let script = Arc::new(Mutex::new(script.into_iter().collect::<VecDeque<_>>()));
         let seen = Arc::new(AtomicUsize::new(0));
-        let (replies, counter) = (Arc::clone(&script), Arc::clone(&seen));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (replies, counter, accepted) = (Arc::clone(&script), Arc::clone(&seen), Arc::clone(&connections));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (acceptor, replies, counter) = (acceptor.clone(), Arc::clone(&replies), Arc::clone(&counter));
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
@@ -72,7 +75,7 @@ impl Scripted {
                 });
             }
         });
-        Self { authority, port, script, seen }
+        Self { authority, port, script, seen, connections }
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -82,6 +85,11 @@ impl Scripted {
     /// Messages that arrived.
     pub(crate) fn seen(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Replies that nobody fetched.
