@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import time
 
 import pytest
@@ -242,6 +243,26 @@ def test_what_cannot_be_looked_at_is_told_with_an_exit_code_of_its_own(server, t
     os.unlink(f"{server.data_dir}.root-key")
     done, _ = verify(server)
     assert done.returncode == 2 and "keys are needed" in done.stderr
+
+
+# Runs a command from a small process, and prints its exit code and the most memory that it had, in KiB.
+MEASURE = """import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)"""
+
+
+def test_memory_does_not_grow_with_an_object(tmp_path):
+    server = Server(tmp_path / "server").start()
+    signer = Signer(server, server.root)
+    signer("PUT", f"/{BUCKET}")
+    assert signer("PUT", f"/{BUCKET}/large", content(100 * MIB), MODES["c"], timeout=200).status == 200
+    assert server.stop() == 0
+    for arguments in (["verify-at-rest"], ["export-sealed", BUCKET, "large", "--output", str(tmp_path / "export")]):
+        command = [sys.executable, "-S", "-c", MEASURE, str(BINARY), *arguments, "--data-dir", str(server.data_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+        code, memory = map(int, done.stdout.split())
+        assert code == 0 and memory < 64 * KIB, (arguments, code, memory)
 
 
 def test_a_rate_is_kept(server):

@@ -11,6 +11,8 @@
 //! - A blob is written once, by one writer, and becomes an owned thing only when a batch links it. A blob that no
 //!   batch links is garbage, and the backend collects it.
 //!
+//! A backend that can, tells as well what it holds whatever records say: [`Inventory`].
+//!
 //! Deliberately absent: transactions over several partitions, secondary indexes, any S3 verb.
 
 pub mod conformance;
