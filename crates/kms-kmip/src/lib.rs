@@ -13,6 +13,9 @@
 //! Deliberately absent: reading certificates (the server hands over its TLS configuration), destroying anything on the
 //! KMIP server, and any cache of unwrapped keys: `kms` has one for all providers.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 mod client;
 mod exchange;
 mod keys;

@@ -46,6 +46,11 @@ impl Writer {
         self.value(tag, Type::Bytes, value)
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn date_time(&mut self, tag: u32, value: i64) -> &mut Self {
+        self.value(tag, Type::DateTime, &value.to_be_bytes())
+    }
+
     fn value(&mut self, tag: u32, kind: Type, value: &[u8]) -> &mut Self {
         self.header(tag, kind, value.len());
         self.0.extend_from_slice(value);
