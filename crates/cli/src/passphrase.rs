@@ -45,12 +45,13 @@ fn from_file(path: &Path) -> anyhow::Result<SecretString> {
 
 fn prompt(question: &str) -> anyhow::Result<SecretString> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let mut terminal = terminal.context("there is no terminal to ask for a passphrase: use --passphrase-file")?;
-    terminal.write_all(question.as_bytes())?;
+    let terminal = terminal.context("there is no terminal to ask for a passphrase: use --passphrase-file")?;
+    // Before the question: who answers at once is not shown either.
     let hidden = Hidden::begin(&terminal)?;
+    (&terminal).write_all(question.as_bytes())?;
     let typed = line(&terminal);
     drop(hidden);
-    terminal.write_all(b"\n")?;
+    (&terminal).write_all(b"\n")?;
     typed
 }
 
