@@ -57,8 +57,7 @@ impl Operations {
             clock: ports.clock.clone(),
             part_lists: Arc::default(),
         };
-        let rewrapper =
-            Rewrapper { records: records.clone(), keys: objects.keys.clone(), clock: ports.clock.clone() };
+        let rewrapper = Rewrapper { records: records.clone(), keys: objects.keys.clone(), clock: ports.clock.clone() };
         Self {
             authorizer: Authorizer::new(records.clone(), Arc::new(BucketCache::default())),
             buckets: Buckets::new(records.clone(), ports.clock.clone()),

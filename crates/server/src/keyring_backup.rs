@@ -224,7 +224,8 @@ mod tests {
         let keyring = keyring();
         restore_keyring(&config, &backup_of(&keyring)).await.unwrap();
         let made = installation::Installation::open(&config.data_dir, &config.root_key).unwrap();
-        let operations = store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit)).await.unwrap();
+        let operations =
+            store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit)).await.unwrap();
         operations.users.root().await.unwrap();
         drop((operations, made));
 
