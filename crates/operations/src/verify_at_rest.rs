@@ -168,11 +168,10 @@ impl Run<'_> {
         for name in unreadable {
             self.tell(None, None, format!("the record of the bucket {name}"), Problem::Unreadable("its layout".into()));
         }
-        if self.selection.bucket.is_none() {
-            for table in SYSTEM_TABLES.map(Table) {
-                let outcome = self.frames(None, table).await;
-                self.go_on(None, "records of the server", outcome);
-            }
+        // A selected bucket's own record stands among those of the server.
+        for table in all_tables().filter(|table| self.selection.bucket.is_none() || *table == tables::BUCKETS) {
+            let outcome = self.frames(None, table).await;
+            self.go_on(None, "records of the server", outcome);
         }
         for bucket in &buckets {
             self.summary.buckets += 1;
@@ -182,7 +181,7 @@ impl Run<'_> {
             self.go_on(Some(bucket), "uploads", outcome);
             let outcome = self.unnamed_records(bucket).await;
             self.go_on(Some(bucket), "bodies and lists of parts", outcome);
-            for table in OTHER_TABLES.map(Table) {
+            for table in all_tables().filter(|table| !has_own_walk(*table)) {
                 let outcome = self.frames(Some(bucket), table).await;
                 self.go_on(Some(bucket), "other records", outcome);
             }
@@ -210,8 +209,11 @@ impl Run<'_> {
         let mut rows = Rows::within(&records, scope, table, prefix);
         while let Some(page) = rows.next().await? {
             for entry in page {
+                let name = String::from_utf8_lossy(&entry.partition).into_owned();
+                if bucket.is_none() && self.selection.bucket.as_ref().is_some_and(|only| only.as_str() != name) {
+                    continue;
+                }
                 if records.open_entry(scope, table, &entry).is_err() {
-                    let name = String::from_utf8_lossy(&entry.partition).into_owned();
                     let what = format!("a record of table {} ({name})", table.0);
                     self.tell(bucket, None, what, Problem::NotAuthentic);
                 }
@@ -264,15 +266,12 @@ async fn buckets(records: &Records, selection: &Selection) -> Result<(Vec<Walked
     Ok((readable, unreadable))
 }
 
-/// Tables of the server's own records, those included that nothing stands in yet.
-const SYSTEM_TABLES: [u8; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// Tables of buckets of which only the frames are looked at: what has no walk of its own in this module.
-const OTHER_TABLES: [u8; 43] = {
-    let mut tables = [0; 43];
-    let mut at = 0;
-    while at < tables.len() {
-        tables[at] = 21 + at as u8;
-        at += 1;
-    }
-    tables
-};
+/// Whether a bucket's table has a walk of its own here, which says more than that its frames are true.
+fn has_own_walk(table: Table) -> bool {
+    (tables::OBJECTS..=tables::UPLOADED_PARTS).contains(&table)
+}
+
+/// Every table that there can be: something may stand where nothing belongs.
+fn all_tables() -> impl Iterator<Item = Table> {
+    (0..=u8::MAX).map(Table)
+}

@@ -166,6 +166,23 @@ async fn a_selection_looks_at_no_more_than_it_says() {
 }
 
 #[tokio::test]
+async fn the_record_of_a_selected_bucket_is_looked_at_and_that_of_another_is_not() {
+    let site = filled().await;
+    site.create_bucket("another").await;
+    let place = Place(Partition::new(Scope::SYSTEM, "another"), RecordKey::new(Table(1), Vec::new()));
+    let value = places(&site).await.into_iter().find(|(found, _)| *found == place).unwrap().1;
+    let mut changed = value.to_vec();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    write(&site.store, &place, Some(changed.into())).await;
+    for (name, findings) in [(BUCKET, 0), ("another", 1)] {
+        let selection = Selection { bucket: Some(bucket_name(name)), ..Selection::default() };
+        assert_eq!(verify(&site, selection).await.0.findings, findings);
+    }
+    assert_eq!(verify_all(&site).await.wrong(), ["not-authentic"]);
+}
+
+#[tokio::test]
 async fn every_changed_record_is_found() {
     let site = filled().await;
     for (place, value) in places(&site).await {
@@ -318,7 +335,9 @@ async fn a_body_and_a_list_of_parts_that_are_gone_or_left_over_are_found() {
 async fn a_record_in_a_table_that_nothing_uses_is_found() {
     let site = filled().await;
     let bucket = site.bucket().await.id;
-    for (scope, table) in [(Scope::SYSTEM, 15), (Scope::bucket(bucket), 40)] {
+    for (scope, table) in
+        [(Scope::SYSTEM, 0), (Scope::SYSTEM, 18), (Scope::bucket(bucket), 5), (Scope::bucket(bucket), 255)]
+    {
         let place = Place(Partition::new(scope, "name"), RecordKey::new(Table(table), Vec::new()));
         write(&site.store, &place, Some(text(100).into())).await;
         assert_eq!(verify_all(&site).await.wrong(), ["not-authentic"]);
