@@ -1,5 +1,8 @@
 """SSE-KMS with the server of PyKMIP as the KMS."""
 
+import os
+import subprocess
+
 import pytest
 
 from conftest import check_log
@@ -8,7 +11,7 @@ from harness.content import MIB, content
 from harness.expect import refused
 from harness.kms import PyKmip
 from harness.kms_outage import Outage, kms
-from harness.server import Server
+from harness.server import BINARY, Server
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,25 @@ def test_while_the_kmip_server_is_away_cached_keys_open_and_the_rest_waits(pykmi
     outage.check_after()
     reason = {"down": "cannot connect", "hanging": "no answer within 4000 ms"}[away]
     assert reason in kmip_server.log.read_text()
+
+
+def test_what_stands_on_the_disk_is_proven_with_the_kmip_server_and_only_noted_without(pykmip, tmp_path):
+    server = Server(tmp_path, environment=pykmip.environment()).start()
+    s3 = boto3_client(server, server.root)
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="o", Body=content(MIB), ServerSideEncryption="aws:kms")
+    assert server.stop() == 0
+
+    def verify():
+        environment = {"PATH": os.environ["PATH"], **pykmip.environment(), "CANOPIC_KMS_TIMEOUT": "2s"}
+        command = [BINARY, "verify-at-rest", "--data-dir", server.data_dir]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert "chunks authenticated: 1" in verify()
+    pykmip.pause()
+    try:
+        assert "could not be proven: the KMS is unavailable" in verify()
+    finally:
+        pykmip.go_on()

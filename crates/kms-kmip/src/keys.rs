@@ -293,7 +293,10 @@ impl KeyService for KmipKeys {
         sealed: &[u8],
         context: &[u8],
     ) -> Result<KeyEncryptionKey, KeyServiceError> {
-        let SealedKey { uid, nonce, tag, data } = SealedKey::decode(sealed).ok_or(Damaged)?;
+        let Some(SealedKey { uid, nonce, tag, data }) = SealedKey::decode(sealed) else {
+            tracing::warn!(kms_key = %id, "a key that no KMIP server sealed is to be opened: was another KMS in use before?");
+            return Err(Damaged.into());
+        };
         let bound = bound(inner, context);
         let asks = [Ask::Attributes { uid }, Ask::Decrypt { uid, nonce, bound: &bound, tag, data }];
         let answer = self.client.ask(&asks).await?;

@@ -174,7 +174,10 @@ impl KeyService for VaultTransit {
         sealed: &[u8],
         context: &[u8],
     ) -> Result<KeyEncryptionKey, KeyServiceError> {
-        let ciphertext = wire::ciphertext_of(sealed).ok_or(Damaged)?;
+        let Some(ciphertext) = wire::ciphertext_of(sealed) else {
+            tracing::warn!(kms_key = %id, "a key that Transit did not seal is to be opened: was another KMS in use before?");
+            return Err(Damaged.into());
+        };
         let body = wire::decrypt(ciphertext, inner, context);
         let path = format!("decrypt/{}", transit_name(id));
         match self.ask(Method::POST, &path, Some(body)).await {

@@ -54,6 +54,11 @@ class Process:
             assert self.process.poll() is None and time.monotonic() < deadline, self.output()[-3000:]
             time.sleep(0.1)
 
+    def environment(self):
+        """The settings as variables, for commands that have no flags for them."""
+        pairs = (flag.removeprefix("--").split("=", 1) for flag in self.settings())
+        return {"CANOPIC_" + name.replace("-", "_").upper(): value for name, value in pairs}
+
     def pause(self):
         """From now on it neither answers nor refuses."""
         os.killpg(self.process.pid, signal.SIGSTOP)
