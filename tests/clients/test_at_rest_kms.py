@@ -15,8 +15,9 @@ SEALED = {"x-amz-server-side-encryption": "aws:kms"}
 
 
 @pytest.fixture
-def pykmip(tmp_path):
-    pykmip = PyKmip(tmp_path / "pykmip").start()
+def pykmip(tmp_path_factory):
+    # Its manager has a socket in this folder, whose path must be short.
+    pykmip = PyKmip(tmp_path_factory.mktemp("pykmip")).start()
     yield pykmip
     pykmip.kill()
 
