@@ -28,11 +28,11 @@ from matrix.world import World
 # The family, and how many cases it has at least: so that nobody empties it without a word.
 FAMILIES = {
     "reads": (reads, 8_000),
-    "refusals": (refusals, 7_000),
+    "refusals": (refusals, 5_000),
     "writes": (writes, 2_000),
     "copies": (copies, 1_500),
-    "multipart": (multipart, 6_000),
-    "part-copies": (part_copies, 1_500),
+    "multipart": (multipart, 5_000),
+    "part-copies": (part_copies, 900),
     "presigned": (presigned, 600),
     "checksums": (checksums, 1_200),
     "forms": (forms, 900),

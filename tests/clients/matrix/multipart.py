@@ -15,7 +15,7 @@ from matrix.model import (
     is_refused,
     resolve,
 )
-from matrix.modes import KEY_A
+from matrix.modes import HELD, KEY_A
 from matrix.reads import METHODS, ranged, told
 from matrix.refusals import STRANGER
 from matrix.runner import Group
@@ -44,11 +44,15 @@ SLOW_PLANS = {
     "full-and-full-less-one": {1: PART, 2: PART - 1},
     "five": {number: PART + number * 13 for number in range(1, 6)},
 }
+# Each mode has these; a mode of each holder of keys has all.
+FOR_ALL_MODES = {"one-empty", "one-chunk-and-one", "full-and-one-byte", "sparse-numbers"}
 
 
 def groups(world, slow):
     for mode in world.modes:
         for plan, sizes in {**PLANS, **(SLOW_PLANS if slow else {})}.items():
+            if not slow and mode not in HELD and plan not in FOR_ALL_MODES:
+                continue
             yield whole_upload(world, mode, plan, sizes)
         yield faults(world, mode)
         yield steps(world, mode)

@@ -36,6 +36,8 @@ RANGES = {
         "last-byte": (TOTAL - 1, TOTAL - 1),
     },
 }
+# Each pair of modes copies these; a pair of one mode of each holder of keys copies all.
+FOR_ALL_PAIRS = {"all", "last-byte", "over-chunk-edge", "over-part-edge"}
 
 
 def groups(world, slow):
@@ -57,7 +59,10 @@ def from_source(world, source, kind, total, slow):
 
     group = Group(name, prepare)
     for target in world.modes:
+        every = slow or (source in HELD and target in HELD)
         for shape, wanted in RANGES[kind].items():
+            if not every and shape not in FOR_ALL_PAIRS:
+                continue
             case = copied(world, source, target, f"{name}/{target.name}/{shape}", wanted)
             group.add(f"{target.name}/{shape}", case)
         # Five MiB for each pair of modes are for the slow version.

@@ -29,7 +29,7 @@ LOOKS = {
 
 def groups(world, slow):
     for mode in world.modes:
-        for size in FEW if slow else (0, 1, FEW[-1]):
+        for size in FEW if slow else (0, FEW[-1]):
             yield refusals(world, mode, size)
         yield missing(world, mode)
 
