@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use kms::{DataKeys, StoredWrap};
-use storage::{Entry, Scope, Table};
+use storage::{Entry, Partition, Scope, Table};
 
+use crate::current_wraps::CurrentWraps;
 use crate::error::Fault;
 use crate::held_by::HeldBy;
-use crate::records::{BucketRecord, ObjectRecord, Records, UploadRecord, tables};
+use crate::records::{BucketRecord, ObjectRecord, Records, UploadRecord, system, tables, tell_of_damage};
 
 /// What a census came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,6 +47,7 @@ pub(crate) async fn count(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<KeyCensus, Fault> {
     let mut census = KeyCensus::default();
+    let mut current = CurrentWraps::new(keys);
     let mut buckets = records.pages(Scope::SYSTEM, tables::BUCKETS);
     while let Some(entries) = buckets.next().await? {
         for entry in entries {
@@ -53,10 +55,14 @@ pub(crate) async fn count(
             match payload.and_then(|payload| Ok(BucketRecord::decode(payload)?)) {
                 Ok(bucket) => {
                     for table in [tables::UPLOADS, tables::OBJECTS] {
-                        count_table(records, keys, Scope::bucket(bucket.id), table, &mut census, progress).await?;
+                        count_table(records, &mut current, Scope::bucket(bucket.id), table, &mut census, progress)
+                            .await?;
                     }
                 }
-                Err(_) => census.unreadable += 1,
+                Err(error) => {
+                    census.unreadable += 1;
+                    tell_of_damage(&system(&entry.partition), &error, "the keys that a bucket needs cannot be counted");
+                }
             }
         }
     }
@@ -65,7 +71,7 @@ pub(crate) async fn count(
 
 async fn count_table(
     records: &Records,
-    keys: &DataKeys,
+    current: &mut CurrentWraps<'_>,
     scope: Scope,
     table: Table,
     census: &mut KeyCensus,
@@ -74,9 +80,14 @@ async fn count_table(
     let mut pages = records.pages(scope, table);
     while let Some(entries) = pages.next().await? {
         for entry in &entries {
-            let Ok(wrap) = wrap_of(records, scope, table, entry) else {
-                census.unreadable += 1;
-                continue;
+            let wrap = match wrap_of(records, scope, table, entry) {
+                Ok(wrap) => wrap,
+                Err(error) => {
+                    census.unreadable += 1;
+                    let partition = Partition::new(scope, entry.partition.clone());
+                    tell_of_damage(&partition, &error, "it cannot be told which key a record needs");
+                    continue;
+                }
             };
             let count = census.held_by.entry(HeldBy::of(&wrap)).or_default();
             if table == tables::OBJECTS {
@@ -85,7 +96,7 @@ async fn count_table(
                 count.uploads += 1;
             }
             // A KMS that does not answer, or whose key is gone, has no newer version to wrap with.
-            if matches!(keys.is_current(&wrap).await, Ok(false)) {
+            if matches!(current.has(&wrap).await, Ok(false)) {
                 census.outdated += 1;
             }
         }

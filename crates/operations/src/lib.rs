@@ -26,6 +26,7 @@ mod complete_multipart_upload;
 mod conditions;
 mod copy_object;
 mod create_multipart_upload;
+mod current_wraps;
 mod delete_object;
 mod encryption;
 mod error;

@@ -16,6 +16,7 @@ use model::{BucketId, BucketName, ObjectKey, Principal, VersionId};
 use storage::{Batch, CommitError, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
 use crate::clock::Clock;
+use crate::current_wraps::CurrentWraps;
 use crate::error::{Fault, StoredDataDamaged};
 use crate::key_census::{self, KeyCensus};
 use crate::objects::{ATTEMPTS, contention};
@@ -166,6 +167,7 @@ impl Rewrapper {
         let bucket = OnTheWay { name: &cursor.bucket, id: cursor.id };
         let entries = self.records.scan(scan).await?;
         let (is_last, mut rewrapped) = (entries.len() < PAGE, 0);
+        let mut current = CurrentWraps::new(&self.keys);
         let mut left = entries.len();
         for entry in entries {
             if rewrapped >= rewraps_max.max(1) {
@@ -173,7 +175,7 @@ impl Rewrapper {
             }
             let partition = Partition::new(Scope::bucket(bucket.id), entry.partition);
             let record_key = RecordKey::new(cursor.table, entry.suffix);
-            match self.rewrap_record(&bucket, &partition, &record_key, principal).await? {
+            match self.rewrap_record(&bucket, &partition, &record_key, principal, &mut current).await? {
                 Outcome::Rewrapped => {
                     rewrapped += 1;
                     rewrap.record.rewrapped += 1;
@@ -244,9 +246,10 @@ impl Rewrapper {
         partition: &Partition,
         record_key: &RecordKey,
         principal: &Principal,
+        current: &mut CurrentWraps<'_>,
     ) -> Result<Outcome, Fault> {
         for _ in 0..ATTEMPTS {
-            let tried = self.try_record(bucket, partition, record_key, principal).await;
+            let tried = self.try_record(bucket, partition, record_key, principal, current).await;
             match tried {
                 Ok(Some(outcome)) => return Ok(outcome),
                 // Someone else was first: look again.
@@ -267,11 +270,12 @@ impl Rewrapper {
         partition: &Partition,
         record_key: &RecordKey,
         principal: &Principal,
+        current: &mut CurrentWraps<'_>,
     ) -> Result<Option<Outcome>, Fault> {
         let stored = self.records.get(partition, record_key).await?;
         let Some(stored) = stored else { return Ok(Some(Outcome::Passed)) };
         let mut record = Wrapped::decode(record_key.table, &stored)?;
-        if self.keys.is_current(record.wrap()).await? {
+        if current.has(record.wrap()).await? {
             return Ok(Some(Outcome::Passed));
         }
         let object = object_key(&partition.name)?;

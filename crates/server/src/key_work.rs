@@ -193,9 +193,11 @@ impl Shared {
     }
 
     async fn rewrap(&self, rate: Option<u32>, principal: &Principal) -> Result<(), WorkError> {
-        let mut rewrap = match self.rewrapper.under_way().await? {
-            Some(rewrap) => rewrap,
-            None => {
+        let mut rewrap = match self.rewrapper.under_way().await {
+            Ok(Some(rewrap)) => rewrap,
+            Err(error) if !matches!(error, Fault::Damaged(_)) => return Err(error.into()),
+            // What was under way cannot be read: from the beginning, then. Nothing is done twice.
+            Ok(None) | Err(_) => {
                 let census = self.count().await?;
                 self.rewrapper.begin(census.total(), rate).await?
             }

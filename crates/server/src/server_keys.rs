@@ -51,3 +51,34 @@ impl ServerKeys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use envelope::RootKey;
+    use kms::{Keeper, KeyService as _, MemoryKeyringFile};
+    use model::{KmsKeyId, Timestamp};
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn keys_whose_time_came_while_the_server_was_down_are_destroyed_at_its_start() {
+        let root_key = RootKey::generate();
+        let (keyring, sealed) = LocalKeyring::create(&root_key);
+        let file = Arc::new(MemoryKeyringFile::new(sealed));
+        let keeper = Keeper { root_key, file: file.clone(), clock: Arc::new(SystemClock) };
+        let keys = ServerKeys::local(Arc::new(keyring.kept_by(keeper)));
+        let (due, later) = (KmsKeyId::parse("due").unwrap(), KmsKeyId::parse("later").unwrap());
+        let now = clock::now().as_millis();
+        for (id, at) in [(&due, now - 1), (&later, now + 3_600_000)] {
+            keys.keyring.create(id).await.unwrap();
+            keys.keyring.schedule_deletion(id, Timestamp::from_millis(at)).await.unwrap();
+        }
+        let before = file.bytes();
+        let forever = tokio::time::timeout(Duration::from_millis(500), keys.clone().destroy_due_daily());
+        assert!(forever.await.is_err());
+        let left: Vec<_> = keys.keyring.list().await.unwrap().into_iter().map(|key| key.id).collect();
+        assert_eq!(left, [later]);
+        assert_ne!(file.bytes(), before);
+    }
+}
