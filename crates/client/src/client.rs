@@ -162,6 +162,7 @@ impl Client {
             meter.take_back();
             let wait = match &trouble {
                 Trouble::Unsendable(_) => return Err(unavailable(attempts, &trouble)),
+                Trouble::Connection(error) if error.is_lasting() => return Err(unavailable(attempts, &trouble)),
                 Trouble::Refused(refusal, _) if !may_change(refusal) => return Err(Failed::Refused(refusal.clone())),
                 // Not every 500 passes: behind some is a damaged object.
                 Trouble::Refused(refusal, _) if refusal.status == 500 && attempts >= at_500 => {

@@ -32,6 +32,17 @@ pub enum ConnectionError {
     Broken(&'static str),
 }
 
+impl ConnectionError {
+    /// Whether the next attempt would end in the same way: the certificate is not one to trust.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            // The words of rustls for everything that is wrong with a certificate.
+            Self::TlsHandshake(why) => why.contains("invalid peer certificate"),
+            Self::Connect(_) | Self::Broken(_) => false,
+        }
+    }
+}
+
 /// What came of sending a request.
 pub enum Sent<B> {
     /// The head of the answer.

@@ -2,7 +2,8 @@
 //!
 //! Bytes are written to `FILE.TAG.part` beside the target, where the tag stands for this very object (endpoint, name,
 //! ETag, size). A run that is cut off goes on from there: what is there is read again for the checksum, the rest comes by
-//! a range on the condition that the object is still the same (`If-Match`). When all of it is there and has the checksum
+//! a range on the condition that the object is still the same (`If-Match`). If the checksum then differs, all of it comes
+//! again. When all of it is there and has the checksum
 //! that the server gave, it is made durable and renamed.
 //!
 //! A server that ends a body early at the same place again and again has a damaged object: it may not send what it cannot
@@ -52,25 +53,17 @@ pub async fn download(
         (head, Some(answer))
     };
     progress.expect(head.size);
-    let part_file = PartFile::open(target, client.endpoint().url(), address, &head)?;
     let mut fetch = Fetch::new(client, address, key, head, progress);
-    let resumed = part_file.read_back(&mut fetch).await?;
-    let answer = answer.filter(|_| resumed == 0);
-    let mut file = part_file.writer()?;
-    let fetched = fetch.run(answer, &mut file).await;
-    file.flush().await.map_err(ClientError::file(target))?;
-    drop(file);
-    match fetched.and_then(|()| fetch.verify()) {
-        Ok(verified) => {
-            part_file.publish()?;
-            Ok(Downloaded { size: fetch.head.size, verified, resumed })
+    let (resumed, outcome) = fetch.fill_file(answer, target).await?;
+    match outcome {
+        // The beginning is of an earlier run, so it may have been spoiled on this machine: all of it comes again.
+        Err(ClientError::Damaged { what: Damage::Checksum { .. }, .. }) if resumed > 0 => {
+            progress.taken_back(fetch.offset);
+            fetch.begin_anew();
+            let (_, outcome) = fetch.fill_file(None, target).await?;
+            outcome.map(|verified| Downloaded { size: fetch.head.size, verified, resumed: 0 })
         }
-        // What is wrong or of yesterday is of no use to anybody.
-        Err(error @ (ClientError::Replaced(_) | ClientError::Damaged { what: Damage::Checksum { .. }, .. })) => {
-            part_file.remove();
-            Err(error)
-        }
-        Err(error) => Err(error),
+        outcome => outcome.map(|verified| Downloaded { size: fetch.head.size, verified, resumed }),
     }
 }
 
@@ -117,6 +110,37 @@ impl<'a> Fetch<'a> {
     ) -> Self {
         let summing = head.checksum.as_ref().map(|(checksum, _)| Summing::new(*checksum));
         Self { client, address, key, head, progress, offset: 0, summing }
+    }
+
+    /// Forgets what was there.
+    fn begin_anew(&mut self) {
+        self.offset = 0;
+        self.summing = self.head.checksum.as_ref().map(|(checksum, _)| Summing::new(*checksum));
+    }
+
+    /// Goes on with what an earlier run left beside the target, and publishes the file when it is whole and right. Gives
+    /// the length of what was left, and what became of it: the checksum that was compared, or why there is no file.
+    async fn fill_file(
+        &mut self,
+        answer: Option<Answer>,
+        target: &Path,
+    ) -> Result<(u64, Result<Option<&'static str>, ClientError>), ClientError> {
+        let part_file = PartFile::open(target, self.client.endpoint().url(), self.address, &self.head)?;
+        let resumed = part_file.read_back(self).await?;
+        let mut file = part_file.writer()?;
+        let fetched = self.run(answer.filter(|_| resumed == 0), &mut file).await;
+        file.flush().await.map_err(ClientError::file(target))?;
+        drop(file);
+        let outcome = fetched.and_then(|()| self.verify());
+        match &outcome {
+            Ok(_) => part_file.publish()?,
+            // What is wrong or of yesterday is of no use to anybody.
+            Err(ClientError::Replaced(_) | ClientError::Damaged { what: Damage::Checksum { .. }, .. }) => {
+                part_file.remove();
+            }
+            Err(_) => {}
+        }
+        Ok((resumed, outcome))
     }
 
     fn take(&mut self, bytes: &[u8]) {

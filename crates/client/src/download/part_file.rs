@@ -19,12 +19,15 @@ pub(super) struct PartFile {
 }
 
 impl PartFile {
-    /// Whether any run left one for this target.
+    /// Whether any run left one for this target, or may have.
     pub(super) fn any_beside(target: &Path) -> bool {
         let (Some(name), Ok(entries)) = (target.file_name(), std::fs::read_dir(directory_of(target))) else {
             return false;
         };
         let prefix = name.as_encoded_bytes();
+        if prefix.len() > NAME_MAX {
+            return true;
+        }
         let left = |entry: io::Result<std::fs::DirEntry>| {
             let name = entry.ok()?.file_name();
             let tag = name.as_encoded_bytes().strip_prefix(prefix)?.strip_prefix(b".")?.strip_suffix(b".part")?;
@@ -46,7 +49,8 @@ impl PartFile {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text);
         }
-        let mut part_name = OsString::from(name);
+        let fits = name.as_encoded_bytes().len() <= NAME_MAX;
+        let mut part_name = if fits { OsString::from(name) } else { OsString::from("canopic") };
         part_name.push(format!(".{}.part", hex::encode(&hash.finalize()[..TAG_LEN / 2])));
         let path = target.with_file_name(part_name);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -110,4 +114,65 @@ fn directory_of(target: &Path) -> &Path {
 }
 
 const TAG_LEN: usize = 16;
+/// The longest name to which dot, tag and `.part` can be added: file names have at most 255 bytes.
+const NAME_MAX: usize = 255 - 1 - TAG_LEN - 5;
 const BUFFER: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(etag: &str) -> ObjectHead {
+        ObjectHead {
+            size: 10,
+            etag: etag.to_owned(),
+            last_modified: String::new(),
+            content_type: String::new(),
+            checksum: None,
+            encryption: None,
+            metadata: Vec::new(),
+        }
+    }
+
+    fn open(target: &Path, etag: &str) -> Result<PartFile, ClientError> {
+        PartFile::open(target, "https://h", &"s3://b/k".parse().unwrap(), &head(etag))
+    }
+
+    #[test]
+    fn only_part_files_of_the_target_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("data.h5");
+        for name in ["data.h5", "data.h5.part", "data.h5.0123456789abcdeg.part", "x.h5.0123456789abcdef.part"] {
+            File::create(dir.path().join(name)).unwrap();
+        }
+        assert!(!PartFile::any_beside(&target));
+        let part_file = open(&target, "\"e\"").unwrap();
+        assert!(PartFile::any_beside(&target));
+        part_file.publish().unwrap();
+        assert!(!PartFile::any_beside(&target) && target.exists());
+    }
+
+    #[test]
+    fn another_object_has_another_part_file_and_one_process_has_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("data.h5");
+        let one = open(&target, "\"one\"").unwrap();
+        let other = open(&target, "\"other\"").unwrap();
+        assert_ne!(one.path, other.path);
+        assert!(open(&target, "\"one\"").is_err(), "locked");
+        one.remove();
+        assert!(!other.path.with_file_name("data.h5").exists());
+    }
+
+    #[test]
+    fn a_name_of_any_length_has_a_part_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for length in [NAME_MAX, NAME_MAX + 1, 255] {
+            let target = dir.path().join("n".repeat(length));
+            let part_file = open(&target, "\"e\"").unwrap();
+            assert!(PartFile::any_beside(&target));
+            part_file.publish().unwrap();
+            assert!(target.exists(), "{length}");
+        }
+    }
+}
