@@ -1,8 +1,7 @@
 //! The key of SSE-C, in the client's hands.
 //!
 //! It can be neither cloned nor printed, and is wiped on drop. The HTTP library copies header values into buffers of its
-//! own, which it does not wipe: a client process that is dumped while it transfers holds its key. That is the price of
-//! any client that sends the key; the process forbids dumps.
+//! own, which only the allocator of the process can wipe; the command has one that does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
