@@ -69,3 +69,4 @@ def test_the_matrix_of_a_strict_server(tmp_path, record_property):
     record_property("matrix_cases", sum(len(group.cases) for group in groups))
     run(groups, server, server.root, at_least=70)
     assert server.stop() == 0
+    assert "panicked at" not in server.printed()
