@@ -46,9 +46,9 @@ pub struct CachedKms {
     kms: Arc<dyn KeyService>,
     limits: CacheLimits,
     /// Keys that the KMS opened.
-    opened: Slots<(KmsKeyId, KeyId), Arc<KeyEncryptionKey>>,
+    opened: Arc<Slots<(KmsKeyId, KeyId), Arc<KeyEncryptionKey>>>,
     /// Keys that wrap what is written to a bucket, with their sealed form.
-    bucket_keys: Slots<(KmsKeyId, BucketId), Arc<BucketKey>>,
+    bucket_keys: Arc<Slots<(KmsKeyId, BucketId), Arc<BucketKey>>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -63,14 +63,30 @@ type Outcome<V> = Result<V, KeyServiceError>;
 
 enum Slot<V> {
     /// A call is under way; whoever comes joins it.
-    Flying(Shared<BoxFuture<'static, Outcome<V>>>),
+    Flying(Flight<V>),
     Ready {
         value: V,
         until: Instant,
     },
 }
 
-struct Slots<K, V>(Mutex<HashMap<K, Slot<V>>>);
+/// A call that runs by itself: whoever asked for it may go away.
+struct Flight<V> {
+    /// Tells it from another call for the same key.
+    number: u64,
+    outcome: Shared<BoxFuture<'static, Outcome<V>>>,
+}
+
+impl<V> Clone for Flight<V> {
+    fn clone(&self) -> Self {
+        Self { number: self.number, outcome: self.outcome.clone() }
+    }
+}
+
+struct Slots<K, V> {
+    slots: Mutex<HashMap<K, Slot<V>>>,
+    flights: AtomicU64,
+}
 
 impl CachedKms {
     /// Puts a cache in front of a KMS.
@@ -79,8 +95,8 @@ impl CachedKms {
         Self {
             kms,
             limits,
-            opened: Slots::default(),
-            bucket_keys: Slots::default(),
+            opened: Arc::default(),
+            bucket_keys: Arc::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -222,13 +238,17 @@ impl CachedKms {
         }
     }
 
-    async fn look_up<K: Hash + Eq + Clone, V: Clone>(
+    async fn look_up<K, V>(
         &self,
-        slots: &Slots<K, V>,
+        slots: &Arc<Slots<K, V>>,
         slot_key: K,
         call: impl FnOnce() -> BoxFuture<'static, Outcome<V>>,
-    ) -> Outcome<V> {
-        let flight = match slots.find_or_join(&slot_key, call, Instant::now()) {
+    ) -> Outcome<V>
+    where
+        K: Hash + Eq + Clone + Send + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let flight = match slots.find_or_join(&slot_key, call, self.limits) {
             Found::Ready(value) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 return Ok(value);
@@ -236,8 +256,9 @@ impl CachedKms {
             Found::Flying(flight) => flight,
         };
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let outcome = flight.clone().await;
-        slots.land(&slot_key, &flight, &outcome, self.limits);
+        let outcome = flight.outcome.await;
+        // The call has landed by itself, unless it panicked.
+        slots.land(&slot_key, flight.number, &outcome, self.limits);
         outcome
     }
 }
@@ -251,50 +272,62 @@ async fn fresh_key(kms: Arc<dyn KeyService>, id: KmsKeyId, bucket: BucketId) -> 
 
 enum Found<V> {
     Ready(V),
-    Flying(Shared<BoxFuture<'static, Outcome<V>>>),
+    Flying(Flight<V>),
 }
 
 impl<K, V> Default for Slots<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self { slots: Mutex::default(), flights: AtomicU64::new(0) }
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
+impl<K, V> Slots<K, V>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// What is kept, the call that is under way, or a call that begins now.
+    ///
+    /// The call is a task of its own. A client that hangs up takes its request away, and a call that nobody drove any
+    /// more would keep whatever it holds of the provider's for ever, its own time limit included.
     fn find_or_join(
-        &self,
+        self: &Arc<Self>,
         slot_key: &K,
         call: impl FnOnce() -> BoxFuture<'static, Outcome<V>>,
-        now: Instant,
+        limits: CacheLimits,
     ) -> Found<V> {
         let mut slots = self.lock();
         match slots.get(slot_key) {
-            Some(Slot::Ready { value, until }) if *until > now => return Found::Ready(value.clone()),
+            Some(Slot::Ready { value, until }) if *until > Instant::now() => return Found::Ready(value.clone()),
             Some(Slot::Flying(flight)) => return Found::Flying(flight.clone()),
             Some(Slot::Ready { .. }) | None => {}
         }
-        let flight = call().shared();
+        let number = self.flights.fetch_add(1, Ordering::Relaxed);
+        let (call, own, own_key) = (call(), Arc::clone(self), slot_key.clone());
+        // It cannot land before it stands in its slot: the lock is ours.
+        let task = tokio::spawn(async move {
+            let outcome = call.await;
+            own.land(&own_key, number, &outcome, limits);
+            outcome
+        });
+        let interrupted = || Err(KeyServiceError::Unavailable("the call to the KMS was interrupted".to_owned()));
+        let outcome = async move { task.await.unwrap_or_else(|_| interrupted()) }.boxed().shared();
+        let flight = Flight { number, outcome };
         slots.insert(slot_key.clone(), Slot::Flying(flight.clone()));
         Found::Flying(flight)
     }
 
-    /// The first of those who shared a call puts its outcome down. What was forgotten meanwhile stays forgotten.
-    fn land(
-        &self,
-        slot_key: &K,
-        flight: &Shared<BoxFuture<'static, Outcome<V>>>,
-        outcome: &Outcome<V>,
-        limits: CacheLimits,
-    ) {
+    /// Puts the outcome of a call down. What was forgotten meanwhile stays forgotten.
+    fn land(&self, slot_key: &K, number: u64, outcome: &Outcome<V>, limits: CacheLimits) {
         let mut slots = self.lock();
-        if !matches!(slots.get(slot_key), Some(Slot::Flying(flying)) if flying.ptr_eq(flight)) {
+        if !matches!(slots.get(slot_key), Some(Slot::Flying(flight)) if flight.number == number) {
             return;
         }
         slots.remove(slot_key);
         if let Ok(value) = outcome
             && !limits.time.is_zero()
         {
-            while slots.len() >= limits.keys.max(1) {
+            while ready(&slots) >= limits.keys.max(1) {
                 let Some(soonest) = soonest(&slots) else { break };
                 slots.remove(&soonest);
             }
@@ -314,13 +347,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Slots<K, V> {
     }
 
     fn len(&self) -> usize {
-        self.lock().values().filter(|slot| matches!(slot, Slot::Ready { .. })).count()
+        ready(&self.lock())
     }
 
     /// A panic under the lock would leave a map that is whole: every change is one insertion or removal.
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Slot<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn ready<K, V>(slots: &HashMap<K, Slot<V>>) -> usize {
+    slots.values().filter(|slot| matches!(slot, Slot::Ready { .. })).count()
 }
 
 fn soonest<K: Hash + Eq + Clone, V>(slots: &HashMap<K, Slot<V>>) -> Option<K> {
