@@ -100,6 +100,7 @@ impl<S: S3 + OwnOperations + Clone> Gateway<S> {
         let (mut parts, body) = request.into_parts();
         let (headers, uri, connection) = (&mut parts.headers, &parts.uri, &exchange.connection);
         settle_host(headers, uri)?;
+        hygiene::join_lists(headers);
         hygiene::check(headers)?;
         let (target, resource) = resolve(&self.config.domains, headers, uri)?;
         exchange.set_resource(resource.clone());

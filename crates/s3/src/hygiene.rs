@@ -3,11 +3,23 @@
 //! `s3s` drops header values that are not UTF-8 and reads a doubled header as an absent one, also when it builds what a
 //! signature covers; so neither may reach it.
 
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use crate::connection::Connection;
 use crate::query::decoded_names;
 use crate::refusal::Refusal;
+
+/// Makes one header of a list that came in several (RFC 9110 section 5.3): the SDK for Java sends each attribute of
+/// GetObjectAttributes in a header of its own, and signatures cover them joined by commas.
+pub(crate) fn join_lists(headers: &mut HeaderMap) {
+    let values: Vec<&[u8]> = headers.get_all(&ATTRIBUTES).iter().map(HeaderValue::as_bytes).collect();
+    if values.len() < 2 {
+        return;
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&values.join(&b',')) {
+        headers.insert(ATTRIBUTES, joined);
+    }
+}
 
 /// Checks that headers have one reading.
 pub(crate) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -52,6 +64,9 @@ fn is_customer_header(name: &str) -> bool {
         || name.starts_with("x-amz-copy-source-server-side-encryption-customer-")
 }
 
+/// A list that clients send in one header or in several.
+const ATTRIBUTES: HeaderName = HeaderName::from_static("x-amz-object-attributes");
+
 /// Headers that mean one thing, besides all of `x-amz-*`.
 const SINGLE: [HeaderName; 14] = [
     header::AUTHORIZATION,
@@ -72,8 +87,6 @@ const SINGLE: [HeaderName; 14] = [
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn connection(secure: bool) -> Connection {
@@ -112,6 +125,19 @@ mod tests {
         ] {
             assert_eq!(code(&HeaderMap::new(), uri, true), Some((400, "InvalidRequest".into())), "{uri}");
         }
+    }
+
+    #[test]
+    fn a_list_in_several_headers_becomes_one() {
+        let mut headers = HeaderMap::new();
+        for value in ["ETag", "ObjectParts, Checksum", "ObjectSize"] {
+            headers.append(ATTRIBUTES, HeaderValue::from_static(value));
+        }
+        headers.append("x-amz-date", HeaderValue::from_static("a"));
+        headers.append("x-amz-date", HeaderValue::from_static("b"));
+        join_lists(&mut headers);
+        assert_eq!(headers[ATTRIBUTES], "ETag,ObjectParts, Checksum,ObjectSize");
+        assert_eq!((headers.get_all(ATTRIBUTES).iter().count(), headers.get_all("x-amz-date").iter().count()), (1, 2));
     }
 
     #[test]
