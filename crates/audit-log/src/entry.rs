@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use envelope::{AuditChain, AuditTag};
-use kms::{KeyName, KeyOperation, KeyUse};
+use kms::{KeyChange, KeyName, KeyOperation, KeyServiceError, KeyUse};
 use model::Timestamp;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -48,11 +48,6 @@ impl FromStr for Head {
 
 /// What is told of one use: an entry without its number and its tag.
 pub(crate) fn of_use(key_use: &KeyUse<'_>, at: Timestamp) -> String {
-    let key_name = match key_use.key {
-        KeyName::Keyring(id) => format!("keyring/{id}"),
-        KeyName::Kms(id) => format!("kms/{id}"),
-    };
-    let outcome = key_use.outcome.map_or_else(ToString::to_string, |()| "ok".to_owned());
     fields(&json!({
         "time": text_of(at),
         "principal": key_use.requester.principal.arn().unwrap_or_else(|| "anonymous".to_owned()),
@@ -60,11 +55,24 @@ pub(crate) fn of_use(key_use: &KeyUse<'_>, at: Timestamp) -> String {
             KeyOperation::Wrap => "wrap",
             KeyOperation::Unwrap => "unwrap",
         },
-        "key": key_name,
+        "key": text_of_key(key_use.key),
         "bucket": key_use.requester.bucket.as_str(),
         "object": key_use.object.object.as_str(),
         "version": key_use.object.version.to_string(),
-        "outcome": outcome,
+        "outcome": text_of_outcome(key_use.outcome),
+    }))
+}
+
+/// What is told of a change of keys.
+pub(crate) fn of_change(change: &KeyChange<'_>, at: Timestamp) -> String {
+    let server = || "server".to_owned();
+    let principal = change.principal.map_or_else(server, |who| who.arn().unwrap_or_else(|| "anonymous".to_owned()));
+    fields(&json!({
+        "time": text_of(at),
+        "principal": principal,
+        "operation": change.operation.as_str(),
+        "key": change.key.map_or_else(|| "keyring".to_owned(), text_of_key),
+        "outcome": text_of_outcome(change.outcome),
     }))
 }
 
@@ -113,6 +121,17 @@ pub(crate) fn parse(line: &[u8]) -> Option<Line<'_>> {
     hex::decode_to_slice(tag, &mut bytes).ok()?;
     let head = Head { number: fields.get("n")?.as_u64()?, tag: bytes };
     Some(Line { covered, head, fields })
+}
+
+fn text_of_key(key_name: KeyName<'_>) -> String {
+    match key_name {
+        KeyName::Keyring(id) => format!("keyring/{id}"),
+        KeyName::Kms(id) => format!("kms/{id}"),
+    }
+}
+
+fn text_of_outcome(outcome: Result<(), &KeyServiceError>) -> String {
+    outcome.map_or_else(ToString::to_string, |()| "ok".to_owned())
 }
 
 /// The inside of an object, so that the number can be put in front and the chain behind.

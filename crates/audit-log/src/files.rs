@@ -66,9 +66,13 @@ impl AuditFiles {
         Ok(end)
     }
 
+    /// Begins a file. One without a byte may be there: an attempt that failed left it.
     pub(crate) fn create(&self, number: u64) -> Result<File, AuditLogError> {
         let path = path(&self.directory, number);
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(at(&path))?;
+        if file.metadata().map_err(at(&path))?.len() > 0 {
+            return Err(at(&path)(io::ErrorKind::AlreadyExists.into()));
+        }
         self.sync_directory()?;
         Ok(file)
     }

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use envelope::AuditChain;
-use kms::{AuditTrail, AuditUnavailable, KeyUse};
+use kms::{AuditTrail, AuditUnavailable, KeyChange, KeyUse};
 use model::Timestamp;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::entry::{self, Head};
@@ -57,7 +59,8 @@ pub(crate) struct State {
 }
 
 pub(crate) enum Message {
-    Use(String),
+    /// The fields of an entry.
+    Told(String),
     /// Write and sync everything before this, and stop.
     Close(oneshot::Sender<Head>),
 }
@@ -103,20 +106,45 @@ impl AuditLog {
 #[async_trait]
 impl AuditTrail for AuditLog {
     async fn record(&self, key_use: KeyUse<'_>) -> Result<(), AuditUnavailable> {
-        if self.is_unwritable() {
-            return match self.when_unwritable {
-                WhenUnwritable::Refuse => Err(AuditUnavailable),
-                WhenUnwritable::GoOn => {
-                    self.state.lost.fetch_add(1, Ordering::AcqRel);
-                    Ok(())
-                }
-            };
-        }
-        let fields = entry::of_use(&key_use, (self.clock)());
-        let queue = self.writer.queue.as_ref().ok_or(AuditUnavailable)?;
-        queue.send(Message::Use(fields)).await.map_err(|_| AuditUnavailable)
+        self.tell(|at| entry::of_use(&key_use, at)).await
+    }
+
+    async fn record_change(&self, change: KeyChange<'_>) -> Result<(), AuditUnavailable> {
+        self.tell(|at| entry::of_change(&change, at)).await
     }
 }
+
+impl AuditLog {
+    async fn tell(&self, fields: impl FnOnce(Timestamp) -> String + Send) -> Result<(), AuditUnavailable> {
+        if self.is_unwritable() {
+            return self.go_on();
+        }
+        let queue = self.writer.queue.as_ref().ok_or(AuditUnavailable)?;
+        let message = Message::Told(fields((self.clock)()));
+        match self.when_unwritable {
+            WhenUnwritable::Refuse => queue.send(message).await.map_err(|_| AuditUnavailable),
+            // A disk that neither takes a line nor fails would hold everybody up.
+            WhenUnwritable::GoOn => match queue.send_timeout(message, PATIENCE).await {
+                Ok(()) => Ok(()),
+                Err(SendTimeoutError::Timeout(_)) => self.go_on(),
+                Err(SendTimeoutError::Closed(_)) => Err(AuditUnavailable),
+            },
+        }
+    }
+
+    fn go_on(&self) -> Result<(), AuditUnavailable> {
+        match self.when_unwritable {
+            WhenUnwritable::Refuse => Err(AuditUnavailable),
+            WhenUnwritable::GoOn => {
+                self.state.lost.fetch_add(1, Ordering::AcqRel);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How long a use waits for a place in the queue, where it may go on without a line.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Entries that wait for the writer, some hundred bytes each; whoever comes then waits.
 const QUEUE_LEN: usize = 8192;

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use envelope::{KeyId, ObjectIdentity, StoreKey};
-use kms::{AuditTrail as _, AuditUnavailable, KeyName, KeyOperation, KeyServiceError, KeyUse, Requester};
+use kms::{
+    AuditTrail as _, AuditUnavailable, KeyChange, KeyChangeOperation, KeyName, KeyOperation, KeyServiceError, KeyUse,
+    Requester,
+};
 use model::{BucketId, BucketName, KmsKeyId, ObjectKey, Principal, Timestamp, VersionId};
 
 use super::*;
@@ -242,6 +245,41 @@ async fn while_the_disk_takes_nothing_uses_are_refused_or_counted_as_configured(
         assert_eq!(report.lost > 0, when == WhenUnwritable::GoOn);
         assert!(place.text().contains("later"));
     }
+}
+
+#[tokio::test]
+async fn changes_of_keys_have_their_lines_too() {
+    let place = Place::new();
+    let log = place.open();
+    let (kms_key, administrator) = (KmsKeyId::default_key(), Principal::Anonymous);
+    let change = |operation, key, outcome| KeyChange { principal: Some(&administrator), operation, key, outcome };
+    let error = KeyServiceError::AlreadyExists(kms_key.clone());
+    log.record_change(change(KeyChangeOperation::Create, Some(KeyName::Kms(&kms_key)), Err(&error))).await.unwrap();
+    log.record_change(change(KeyChangeOperation::Export, None, Ok(()))).await.unwrap();
+    let by_itself = KeyChange { principal: None, ..change(KeyChangeOperation::Destroy, None, Ok(())) };
+    log.record_change(by_itself).await.unwrap();
+    log.close().await.unwrap();
+    let text = place.text();
+    let told = |at: usize| serde_json::from_str::<serde_json::Value>(text.lines().nth(at).unwrap()).unwrap();
+    assert_eq!((&told(1)["operation"], &told(1)["key"]), (&"create".into(), &"kms/aws/s3".into()));
+    assert!(told(1)["outcome"].as_str().unwrap().contains("already"));
+    assert_eq!((&told(2)["operation"], &told(2)["key"]), (&"export".into(), &"keyring".into()));
+    assert_eq!(told(3)["principal"], "server");
+    assert!(place.verify().is_clean());
+}
+
+#[tokio::test]
+async fn an_empty_file_that_a_failed_rotation_left_is_taken() {
+    let place = Place::new();
+    let log = place.open_with(1, 8);
+    std::fs::File::create(files::path(&place.directory(), 2)).unwrap();
+    for _ in 0..3 {
+        record(&log, "object").await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    log.close().await.unwrap();
+    assert!(place.files().len() >= 2);
+    assert!(place.verify().is_clean());
 }
 
 #[tokio::test]

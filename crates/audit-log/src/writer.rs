@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     lines: Vec<u8>,
     /// The file has lines that are not synced.
     unsynced: bool,
+    /// The file may have a piece of a line behind its length.
+    torn: bool,
 }
 
 impl Writer {
@@ -51,7 +53,7 @@ impl Writer {
         if end.torn > 0 {
             entry::append(&mut lines, &chain, &mut head, &entry::of_torn(end.torn, clock()));
         }
-        Ok(Self { files, chain, state, clock, head, file, file_len, next_file, lines, unsynced: false })
+        Ok(Self { files, chain, state, clock, head, file, file_len, next_file, lines, unsynced: false, torn: false })
     }
 
     /// Writes until it is told to stop or nobody is left to tell it anything.
@@ -71,7 +73,7 @@ impl Writer {
             let mut closing = None;
             for message in batch {
                 match message {
-                    Message::Use(fields) => self.append(&fields),
+                    Message::Told(fields) => self.append(&fields),
                     Message::Close(closed) => closing = Some(closed),
                 }
             }
@@ -121,15 +123,17 @@ impl Writer {
         Ok(())
     }
 
-    /// All lines or none: what a full disk took of them is cut off again.
+    /// All lines or none: what a full disk took of them is cut off before anything else is written.
     fn put_lines(&mut self) -> io::Result<()> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.file.write_all(&self.lines) {
+        if self.torn {
             self.file.set_len(self.file_len)?;
-            return Err(error);
         }
+        self.torn = true;
+        self.file.write_all(&self.lines)?;
+        self.torn = false;
         self.file_len += self.lines.len() as u64;
         self.lines.clear();
         self.unsynced = true;
@@ -141,7 +145,7 @@ impl Writer {
         self.put_lines().and_then(|()| self.file.sync_all()).map_err(crate::files::at(&self.files.directory))?;
         let previous = self.head;
         self.file = self.files.create(self.next_file)?;
-        (self.file_len, self.unsynced) = (0, false);
+        (self.file_len, self.unsynced, self.torn) = (0, false, false);
         self.next_file += 1;
         let fields = entry::of_file(&previous, (self.clock)());
         self.append(&fields);

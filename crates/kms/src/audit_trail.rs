@@ -4,7 +4,7 @@ use model::{BucketName, KmsKeyId, Principal};
 
 use crate::KeyServiceError;
 
-/// Hears of every use of a server-held key.
+/// Hears of every use of a server-held key, and of every change of one.
 #[async_trait]
 pub trait AuditTrail: Send + Sync {
     /// Takes down one use. Returns as soon as the entry is sure to be written in its turn; waits while too many are in
@@ -13,6 +13,65 @@ pub trait AuditTrail: Send + Sync {
     /// # Errors
     /// [`AuditUnavailable`]: the entry cannot be kept, and the use must not go on.
     async fn record(&self, key_use: KeyUse<'_>) -> Result<(), AuditUnavailable>;
+
+    /// Takes down one change, in the same way.
+    ///
+    /// # Errors
+    /// [`AuditUnavailable`]: the entry cannot be kept.
+    async fn record_change(&self, change: KeyChange<'_>) -> Result<(), AuditUnavailable>;
+}
+
+/// A change of server-held keys, or their leaving the server.
+pub struct KeyChange<'a> {
+    /// Who asked for it; `None` for the server itself.
+    pub principal: Option<&'a Principal>,
+    /// What was done.
+    pub operation: KeyChangeOperation,
+    /// With which key; `None` for the keyring as a whole.
+    pub key: Option<KeyName<'a>>,
+    /// What came of it.
+    pub outcome: Result<(), &'a KeyServiceError>,
+}
+
+/// What can be done to a server-held key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyChangeOperation {
+    /// It was made, by an administrator or for the first object that asked for the default one.
+    Create,
+    /// It may be used again.
+    Enable,
+    /// It may not be used.
+    Disable,
+    /// It will be destroyed.
+    ScheduleDeletion,
+    /// It was destroyed.
+    Destroy,
+    /// It has a new version.
+    Rotate,
+    /// Versions that nothing needs were taken away.
+    Prune,
+    /// All keys left the server, sealed for whoever asked.
+    Export,
+    /// The keyring was sealed under another root key.
+    Reseal,
+}
+
+impl KeyChangeOperation {
+    /// Its name in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::ScheduleDeletion => "schedule-deletion",
+            Self::Destroy => "destroy",
+            Self::Rotate => "rotate",
+            Self::Prune => "prune",
+            Self::Export => "export",
+            Self::Reseal => "reseal",
+        }
+    }
 }
 
 /// One use of a server-held key.
@@ -67,6 +126,10 @@ pub struct NoAudit;
 #[async_trait]
 impl AuditTrail for NoAudit {
     async fn record(&self, _: KeyUse<'_>) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    async fn record_change(&self, _: KeyChange<'_>) -> Result<(), AuditUnavailable> {
         Ok(())
     }
 }

@@ -230,14 +230,6 @@ impl CachedKms {
         self.look_up(&self.bucket_keys, (id.clone(), bucket), call).await
     }
 
-    /// The default key is nobody's to create beforehand. Two who create it at once both find it afterwards.
-    pub(crate) async fn ensure(&self, id: &KmsKeyId) -> Outcome<()> {
-        match self.kms.create(id).await {
-            Ok(_) | Err(KeyServiceError::AlreadyExists(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn look_up<K, V>(
         &self,
         slots: &Arc<Slots<K, V>>,

@@ -4,7 +4,10 @@ use envelope::{ContextDigest, DataKey, KeyHolder, ObjectIdentity, WrappedDataKey
 use model::KmsKeyId;
 
 use crate::cached_kms::BucketKey;
-use crate::{AuditTrail, CachedKms, KeyName, KeyOperation, KeyServiceError, KeyUse, LocalKeyring, Requester};
+use crate::{
+    AuditTrail, CachedKms, KeyChange, KeyChangeOperation, KeyName, KeyOperation, KeyServiceError, KeyUse, LocalKeyring,
+    Requester,
+};
 
 /// Wraps and unwraps data keys with keys that the server holds, and tells the audit trail of each use.
 #[derive(Clone)]
@@ -88,7 +91,7 @@ impl DataKeys {
             }
             ServerHolder::Kms(request) => {
                 let kms_key = request.kms_key.as_ref().unwrap_or(&default_key);
-                (KeyName::Kms(kms_key), self.wrap_for_kms(data_key, identity, kms_key, request).await)
+                (KeyName::Kms(kms_key), self.wrap_for_kms(data_key, identity, kms_key, request, requester).await)
             }
         };
         let outcome = result.as_ref().map(drop);
@@ -173,10 +176,11 @@ impl DataKeys {
         identity: &ObjectIdentity<'_>,
         kms_key: &KmsKeyId,
         request: &KmsWrapRequest,
+        requester: Requester<'_>,
     ) -> Result<StoredWrap, KeyServiceError> {
         let made = match self.fresh_key(kms_key, identity, request).await {
             Err(KeyServiceError::NotFound(_)) if request.kms_key.is_none() => {
-                self.kms()?.ensure(kms_key).await?;
+                self.create_default(kms_key, requester).await?;
                 self.fresh_key(kms_key, identity, request).await?
             }
             made => made?,
@@ -190,6 +194,31 @@ impl DataKeys {
                 sealed_key: made.sealed.clone(),
             }),
         })
+    }
+
+    /// The default key is nobody's to create beforehand. Two who create it at once both find it afterwards.
+    async fn create_default(&self, kms_key: &KmsKeyId, requester: Requester<'_>) -> Result<(), KeyServiceError> {
+        let created = self.kms()?.create(kms_key).await;
+        if matches!(created, Err(KeyServiceError::AlreadyExists(_))) {
+            return Ok(());
+        }
+        let outcome = created.as_ref().map(drop);
+        let change = KeyChange {
+            principal: Some(requester.principal),
+            operation: KeyChangeOperation::Create,
+            key: Some(KeyName::Kms(kms_key)),
+            outcome,
+        };
+        self.audit.record_change(change).await?;
+        if created.is_ok() {
+            // Nobody has decided on it, so nobody else will think of it.
+            tracing::warn!(
+                target: "canopic::keys", key_id = %kms_key,
+                "the default KMS key was created for the first object that asks for SSE-KMS: a backup of the keyring \
+                 that is older does not open what is written with it, so make a new one",
+            );
+        }
+        created.map(drop)
     }
 
     async fn fresh_key(

@@ -19,7 +19,9 @@ mod key_service;
 mod keyring_file;
 mod local;
 
-pub use audit_trail::{AuditTrail, AuditUnavailable, KeyName, KeyOperation, KeyUse, NoAudit, Requester};
+pub use audit_trail::{
+    AuditTrail, AuditUnavailable, KeyChange, KeyChangeOperation, KeyName, KeyOperation, KeyUse, NoAudit, Requester,
+};
 pub use cached_kms::{CacheLimits, CacheStats, CachedKms};
 pub use clock::Clock;
 pub use data_keys::{DataKeys, KmsEnvelope, KmsWrapRequest, ServerHolder, StoredWrap};
