@@ -12,6 +12,7 @@ mod buckets;
 mod copy_object;
 mod damage;
 mod damage_removed;
+mod export_sealed;
 mod faults;
 mod get_object;
 mod list_objects;
