@@ -35,7 +35,7 @@ async fn every_error_has_the_same_form() {
     let mut wrong = v4(Draft::new("GET", "/bucket/a%20%3Cb%3E"));
     wrong.uri = "/bucket/c%20%3Cb%3E".into();
     for (draft, resource) in [
-        (Draft::new("DELETE", "/bucket?encryption"), "/bucket"),
+        (Draft::new("DELETE", "/bucket?lifecycle"), "/bucket"),
         (Draft::new("GET", "/B_/x"), "/B_/x"),
         (wrong, "/bucket/c%20%3Cb%3E"),
         (Draft::new("GET", "/key?acl&policy").with("host", "b.s3.example"), "/b/key"),
@@ -67,7 +67,7 @@ async fn unknown_subresources_reach_no_operation() {
     let world = World::new();
     let not_implemented = refused(501, "NotImplemented");
     for (method, uri) in [
-        ("DELETE", "/bucket?encryption"),
+        ("DELETE", "/bucket?lifecycle"),
         ("DELETE", "/bucket?unknown"),
         ("PUT", "/bucket/key?unknown"),
         ("PUT", "/bucket?versioning"),
