@@ -200,7 +200,7 @@ async fn a_line_that_a_crash_tore_is_cut_off_and_told_of() {
 #[tokio::test]
 async fn a_file_of_which_nothing_is_left_does_not_break_the_chain() {
     let place = Place::new();
-    let log = place.open_with(100, 10);
+    let log = place.open_with(500, 10);
     record(&log, "object").await.unwrap();
     log.close().await.unwrap();
     let last = place.files().pop().unwrap();
@@ -218,7 +218,7 @@ async fn a_file_of_which_nothing_is_left_does_not_break_the_chain() {
 async fn while_the_disk_takes_nothing_uses_are_refused_or_counted_as_configured() {
     for when in [WhenUnwritable::Refuse, WhenUnwritable::GoOn] {
         let place = Place::new();
-        let files = AuditFiles { directory: place.directory(), file_len_max: 1, files_max: 2 };
+        let files = AuditFiles { directory: place.directory(), file_len_max: 500, files_max: 9 };
         let clock: Clock = Arc::new(|| Timestamp::from_millis(0));
         let log = AuditLog::open(files, place.store_key.audit_chain(), when, clock).unwrap();
         // The next rotation finds no directory.
@@ -271,7 +271,7 @@ async fn changes_of_keys_have_their_lines_too() {
 #[tokio::test]
 async fn an_empty_file_that_a_failed_rotation_left_is_taken() {
     let place = Place::new();
-    let log = place.open_with(1, 8);
+    let log = place.open_with(500, 8);
     std::fs::File::create(files::path(&place.directory(), 2)).unwrap();
     for _ in 0..3 {
         record(&log, "object").await.unwrap();

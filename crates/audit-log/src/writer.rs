@@ -112,7 +112,7 @@ impl Writer {
     }
 
     fn try_write(&mut self, sync: bool) -> Result<(), AuditLogError> {
-        if self.file_len >= self.files.file_len_max && !self.lines.is_empty() {
+        if self.file_len >= self.files.file_len_max {
             self.rotate()?;
         }
         self.put_lines().map_err(crate::files::at(&self.files.directory))?;
