@@ -1,6 +1,7 @@
 use http::StatusCode;
 use zeroize::Zeroizing;
 
+use super::reader::FIELDS_LEN_MAX;
 use crate::refusal::Refusal;
 
 /// The fields of a form in front of its file. Names are in lower case, as AWS compares them; no name comes twice, so
@@ -55,14 +56,28 @@ impl Fields {
     }
 
     /// Puts the name of the file where the fields ask for it. Those that are signed or prove something stay as they are.
-    pub(super) fn name_file(&mut self, file_name: &str) {
+    ///
+    /// Each place is worth twelve bytes on the wire and a whole name here, so the length is known before anything grows.
+    pub(super) fn name_file(&mut self, file_name: &str) -> Result<(), TooLong> {
+        let length = self.fields.iter().map(|(name, value)| {
+            let places = if name == "policy" { 0 } else { value.matches(FILE_NAME).count() };
+            (value.len() - places * FILE_NAME.len()).saturating_add(places.saturating_mul(file_name.len()))
+        });
+        if length.fold(0, usize::saturating_add) > FIELDS_LEN_MAX {
+            return Err(TooLong);
+        }
         for (name, value) in &mut self.fields {
             if value.contains(FILE_NAME) && name != "policy" {
                 *value = Zeroizing::new(value.replace(FILE_NAME, file_name));
             }
         }
+        Ok(())
     }
 }
+
+/// The fields together are longer than [`FIELDS_LEN_MAX`].
+#[derive(Debug)]
+pub(super) struct TooLong;
 
 /// A text of the client's, short enough to repeat.
 pub(super) fn printable(text: &str) -> String {

@@ -1,9 +1,11 @@
 //! The body of a form, for `crate::fuzzing`.
 
-use super::PostPolicy;
+use zeroize::Zeroizing;
+
 use super::multipart::{Event, Multipart, Unreadable};
-use super::part_headers::boundary;
+use super::part_headers::{PartHeaders, boundary};
 use super::reader::FIELDS_LEN_MAX;
+use super::{Fields, PostPolicy};
 
 /// A form: a byte for the length of the pieces that it comes in, a line with its `Content-Type`, its body. Whether it is
 /// whole.
@@ -19,11 +21,29 @@ pub fn form(data: &[u8]) -> bool {
     let parts = read(&boundary, body, usize::from(*step).max(1));
     assert_eq!(parts, read(&boundary, body, body.len().max(1)), "it matters how the wire cuts a form");
     let Ok(parts) = parts else { return false };
-    let length: usize = parts.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let length: usize = parts.iter().map(|(headers, value)| headers.name.len() + value.len()).sum();
     assert!(length <= body.len(), "more comes out than went in");
-    let beside_files: usize = parts.iter().filter(|(name, _)| name != "file").map(|(_, value)| value.len()).sum();
+    let beside_files: usize =
+        parts.iter().filter(|(headers, _)| headers.name != "file").map(|(_, value)| value.len()).sum();
     assert!(beside_files <= FIELDS_LEN_MAX, "the fields are not bounded");
-    true
+    name_file(parts)
+}
+
+/// The fields with the name of the file in them. Whether a request may go on with them.
+fn name_file(parts: Vec<Part>) -> bool {
+    let mut fields = Fields::new();
+    for (headers, value) in parts {
+        if headers.name == "file" {
+            let named = fields.name_file(headers.file_name.as_deref().unwrap_or_default());
+            let length: usize = fields.iter().map(|(_, value)| value.len()).sum();
+            assert!(length <= FIELDS_LEN_MAX, "the name of the file makes {length} bytes of the fields");
+            return named.is_ok();
+        }
+        if fields.add(headers.name, Zeroizing::new(value)).is_err() {
+            return false;
+        }
+    }
+    false
 }
 
 /// The field of a form that holds its policy document. Whether it is one.
@@ -32,9 +52,12 @@ pub fn post_policy(data: &[u8]) -> bool {
     std::str::from_utf8(data).is_ok_and(|field| PostPolicy::parse(field).is_ok())
 }
 
-fn read(boundary: &str, body: &[u8], step: usize) -> Result<Vec<(String, Vec<u8>)>, Unreadable> {
+/// A part with its bytes.
+type Part = (PartHeaders, Vec<u8>);
+
+fn read(boundary: &str, body: &[u8], step: usize) -> Result<Vec<Part>, Unreadable> {
     let mut multipart = Multipart::new(boundary, FIELDS_LEN_MAX);
-    let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for piece in body.chunks(step) {
         multipart.push(piece);
         while let Some(event) = multipart.next()? {
@@ -43,7 +66,7 @@ fn read(boundary: &str, body: &[u8], step: usize) -> Result<Vec<(String, Vec<u8>
                     if headers.name == "file" {
                         multipart.is_file();
                     }
-                    parts.push((headers.name, Vec::new()));
+                    parts.push((headers, Vec::new()));
                 }
                 (Event::Data(data), Some((_, value))) => value.extend_from_slice(&data),
                 (Event::Data(_), None) => panic!("bytes of a part that never began"),

@@ -56,7 +56,8 @@ impl Reading {
             match (event, &mut field) {
                 (Event::Part(part), _) if part.name == "file" => {
                     self.rest.multipart.is_file();
-                    self.fields.name_file(part.file_name.as_deref().unwrap_or_default());
+                    let file_name = part.file_name.as_deref().unwrap_or_default();
+                    self.fields.name_file(file_name).map_err(|_| refusal(Unreadable::TooLong))?;
                     return Ok(Form { fields: self.fields, rest: self.rest });
                 }
                 (Event::Part(part), _) => {

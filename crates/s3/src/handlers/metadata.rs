@@ -13,10 +13,12 @@ const USER_PREFIX: &str = "x-amz-meta-";
 /// The metadata of a request. User metadata keeps its bytes; names are lower case, as HTTP has them.
 pub(super) fn request_metadata(headers: &HeaderMap) -> S3Result<ObjectMetadata> {
     let mut metadata = ObjectMetadata::default();
+    let mut stored_len = 0;
     for name in STORED_HEADERS {
         if let Some(value) = headers.get(name).map(text).transpose()?
             && let Some(value) = stored_value(name, value)
         {
+            stored_len += value.len();
             metadata.headers.push((name.to_owned(), value));
         }
     }
@@ -28,7 +30,7 @@ pub(super) fn request_metadata(headers: &HeaderMap) -> S3Result<ObjectMetadata> 
         user_len += short.len() + value.len();
         metadata.user.push((short.to_owned(), value));
     }
-    if user_len > USER_LEN_MAX {
+    if user_len > USER_LEN_MAX || stored_len > STORED_LEN_MAX {
         return Err(S3Error::with_message(
             S3ErrorCode::MetadataTooLarge,
             "Your metadata headers exceed the maximum allowed metadata size",
@@ -76,9 +78,25 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 /// AWS: "Working with object metadata": 2 KB of user metadata.
 const USER_LEN_MAX: usize = 2048;
 
+/// AWS: "PUT request header", 8 KB. Every answer with the object repeats them, and clients bound the headers they read.
+const STORED_LEN_MAX: usize = 8 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_every_answer_repeats_is_bounded() {
+        let mut headers = HeaderMap::new();
+        let long = "x".repeat(STORED_LEN_MAX / 2);
+        for name in ["content-type", "content-disposition"] {
+            headers.insert(name, long.parse().unwrap());
+        }
+        assert_eq!(request_metadata(&headers).unwrap().headers.len(), 2);
+        headers.insert("expires", HeaderValue::from_static("0"));
+        let refused = request_metadata(&headers).unwrap_err();
+        assert_eq!(*refused.code(), S3ErrorCode::MetadataTooLarge);
+    }
 
     #[test]
     fn the_encoding_of_the_transfer_is_not_kept() {

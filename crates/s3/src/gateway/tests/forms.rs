@@ -14,14 +14,14 @@ const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
 struct Form {
     fields: Vec<(String, String)>,
     file: Vec<u8>,
-    file_name: &'static str,
+    file_name: String,
     behind: &'static str,
 }
 
 impl Form {
     fn new(fields: &[(&str, &str)]) -> Self {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { fields, file: b"hello".to_vec(), file_name: "dir/a.txt", behind: "" }
+        Self { fields, file: b"hello".to_vec(), file_name: "dir/a.txt".to_owned(), behind: "" }
     }
 
     fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -34,7 +34,7 @@ impl Form {
         for (name, value) in &self.fields {
             body += &format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         }
-        let name = self.file_name;
+        let name = &self.file_name;
         body += &format!("--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         let mut body = body.into_bytes();
         body.extend_from_slice(&self.file);
@@ -316,6 +316,10 @@ async fn the_fields_are_bounded_and_the_file_is_not() {
     let many = Form::new(&[]).with("key", "a.txt");
     let many = (0..500).fold(many, |form, n| form.with(&format!("f{n}"), ""));
     assert_eq!(world.refused(many.draft()).await, (400, "MaxPostPreDataLengthExceededError".into()));
+    // Each field and the name are short; what they make of each other is not.
+    let mut named = Form::new(&[("key", "a.txt"), ("Content-Type", &"${filename}".repeat(900))]);
+    named.file_name = "n".repeat(8 << 10);
+    assert_eq!(world.refused(named.draft()).await, (400, "MaxPostPreDataLengthExceededError".into()));
     let mut large = Form::new(&[("key", "a.txt")]);
     large.file = "\r\n--x".repeat(100_000).into_bytes();
     assert_eq!(stored(&world, large.draft().pieces(1000)).await.body, large.file);
