@@ -73,8 +73,8 @@ fn header_of(name: &str) -> Result<Option<HeaderName>, Refusal> {
     }))
 }
 
-/// The address of the object. `path` is that of the form's request: the bucket, or `/` where the host names it.
-pub(crate) fn uri(path: &str, fields: &Fields) -> Result<Uri, Refusal> {
+/// The address of the object. `bucket` is `None` where the host names it.
+pub(crate) fn uri(bucket: Option<&str>, fields: &Fields) -> Result<Uri, Refusal> {
     let object = fields.require("key")?;
     ObjectKey::parse(object).map_err(|error| match error {
         model::InvalidObjectKey::TooLong => {
@@ -82,7 +82,8 @@ pub(crate) fn uri(path: &str, fields: &Fields) -> Result<Uri, Refusal> {
         }
         model::InvalidObjectKey::Empty => Refusal::invalid_argument(error.to_string()).argument("key", ""),
     })?;
-    let path = format!("{}/{}", path.trim_end_matches('/'), utf8_percent_encode(object, PATH));
+    let bucket = bucket.map(|bucket| format!("/{}", utf8_percent_encode(bucket, PATH))).unwrap_or_default();
+    let path = format!("{bucket}/{}", utf8_percent_encode(object, PATH));
     let path =
         PathAndQuery::try_from(path).map_err(|_| Refusal::invalid_argument("The field key is no object key."))?;
     Ok(Uri::from(path))

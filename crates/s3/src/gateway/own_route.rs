@@ -48,7 +48,7 @@ impl<S: OwnOperations> S3Route for OwnRoute<S> {
 }
 
 /// The names in a path, decoded as `s3s` decodes them: escapes first, then the first slash ends the bucket.
-fn names(resource: &str) -> (String, String) {
+pub(super) fn names(resource: &str) -> (String, String) {
     let decoded = percent_decode_str(resource).decode_utf8_lossy();
     let rest = decoded.strip_prefix('/').unwrap_or(&decoded);
     let (bucket, object) = rest.split_once('/').unwrap_or((rest, ""));

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use s3s::{Body, S3};
 
+use super::own_route::names;
 use super::{Gateway, settle};
 use crate::auth::{self, Claim, Gatekeeper};
 use crate::exchange::Exchange;
@@ -17,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::target::Target;
 
 impl<S: S3 + OwnOperations + Clone> Gateway<S> {
-    /// Answers a form that was sent to a bucket. `resource`: the bucket, as error documents name it.
+    /// Answers a form that was sent to a bucket. `resource`: the path with the bucket in front, still percent-encoded.
     pub(super) async fn post_form(
         &self,
         mut parts: Parts,
@@ -31,8 +32,11 @@ impl<S: S3 + OwnOperations + Clone> Gateway<S> {
         exchange.hold(self.budget.hold(reader::FIELDS_LEN_MAX as u64, None)?);
         let form = reader::read(&parts.headers, body, DOCUMENT_TIME_MAX).await?;
         exchange.let_go();
-        let bucket = resource.trim_matches('/');
-        let uri = put::uri(parts.uri.path(), &form.fields)?;
+        // One decoding for the document that judges the form and for the put that it becomes.
+        let (bucket, _) = names(resource);
+        let bucket = bucket.as_str();
+        let by_host = parts.uri.path() == "/";
+        let uri = put::uri((!by_host).then_some(bucket), &form.fields)?;
         let claim = auth::form::claim(self.config.credentials.as_ref(), &form.fields, &self.config.region).await?;
         let lengths = match (&claim, form.fields.get("policy")) {
             (Claim::Anonymous, _) | (_, None) => LengthRange::ANY,

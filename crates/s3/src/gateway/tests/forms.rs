@@ -123,6 +123,17 @@ async fn names_of_objects_come_from_the_form_as_they_are() {
 }
 
 #[tokio::test]
+async fn the_bucket_of_a_form_is_one_however_its_path_is_spelled() {
+    let world = World::new();
+    // A second slash in the path would begin the object's name, out of the prefix that was signed.
+    let form = signed_v4(&[], "");
+    for uri in ["/bucket", "/bucket/", "/b%75cket", "/bucket%2F", "/bucket%2f"] {
+        let seen = stored(&world, Draft { uri: uri.into(), ..form.draft() }).await;
+        assert_eq!((seen.bucket.as_str(), seen.object.as_str()), ("bucket", "a.txt"), "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn fields_become_the_headers_of_their_names() {
     let world = World::new();
     let form = Form::new(&[
