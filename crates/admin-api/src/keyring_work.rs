@@ -116,6 +116,9 @@ pub struct HeldCount {
     pub objects: u64,
     /// Uploads in progress.
     pub uploads: u64,
+    /// Those of both whose key is not there: nothing opens them now.
+    #[serde(default)]
+    pub missing: u64,
 }
 
 /// Whose key it is.

@@ -125,4 +125,18 @@ pub enum KmsKeyState {
 pub struct KmsKeyList {
     /// The keys.
     pub kms_keys: Vec<KmsKey>,
+    /// How well the server's cache of opened keys has done since its start.
+    #[serde(default)]
+    pub cache: KeyCache,
+}
+
+/// The server's cache of the keys that a KMS opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeyCache {
+    /// How often a key was there.
+    pub hits: u64,
+    /// How often the KMS was asked.
+    pub misses: u64,
+    /// Keys that are kept now.
+    pub keys: u64,
 }

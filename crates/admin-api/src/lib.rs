@@ -28,7 +28,7 @@ pub use keyring_work::{
     RewrapKeyring, StopKeyringWork,
 };
 pub use kms_keys::{
-    CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KmsKey, KmsKeyList, KmsKeyState, ListKmsKeys,
+    CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KeyCache, KmsKey, KmsKeyList, KmsKeyState, ListKmsKeys,
     RotateKmsKey, ScheduleKmsKeyDeletion,
 };
 pub use secret::Secret;

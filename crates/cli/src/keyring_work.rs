@@ -66,6 +66,8 @@ pub(crate) fn show(versions: &[KeyringVersion], uses: Option<&KeyUses>) -> anyho
         let (name, state) = match (held.holder, held.id.as_deref()) {
             (KeyHolder::Keyring, Some(id)) if known(id) => continue,
             (KeyHolder::Keyring, id) => (id.unwrap_or("?"), "missing"),
+            (KeyHolder::Kms, id) if held.missing == held.objects + held.uploads => (id.unwrap_or("?"), "missing"),
+            (KeyHolder::Kms, id) if held.missing > 0 => (id.unwrap_or("?"), "kms, some missing"),
             (KeyHolder::Kms, id) => (id.unwrap_or("?"), "kms"),
             (KeyHolder::Customer, _) => ("-", "customers"),
         };
@@ -74,7 +76,11 @@ pub(crate) fn show(versions: &[KeyringVersion], uses: Option<&KeyUses>) -> anyho
     let head: &[&str] = &["KEY", "STATE", "CREATED", "OBJECTS", "UPLOADS"];
     output::table(if uses.is_some() { head } else { &head[..3] }, &rows)?;
     if let Some(uses) = uses {
-        output::line(&format!("{} outdated, {} unreadable", uses.outdated, uses.unreadable))?;
+        let missing: u64 = uses.held.iter().map(|held| held.missing).sum();
+        output::line(&format!(
+            "{} outdated, {missing} without their key, {} unreadable",
+            uses.outdated, uses.unreadable
+        ))?;
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use admin_api::{
-    CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KmsKey, KmsKeyState, ListKmsKeys, RotateKmsKey,
-    ScheduleKmsKeyDeletion,
+    CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, KeyCache, KmsKey, KmsKeyState, ListKmsKeys,
+    RotateKmsKey, ScheduleKmsKeyDeletion,
 };
 use clap::{Args, Subcommand};
 
@@ -51,7 +51,12 @@ pub(crate) fn run(command: KmsCommand) -> anyhow::Result<ExitCode> {
         let key = match command {
             KmsCommand::List { door } => {
                 let list = door.open().await?.call(&ListKmsKeys {}).await?;
-                return show(&list.kms_keys);
+                let shown = show(&list.kms_keys);
+                let KeyCache { hits, misses, keys } = list.cache;
+                output::note(&format!(
+                    "opened keys in the cache: {keys}; {hits} hits, {misses} misses since the start"
+                ));
+                return shown;
             }
             KmsCommand::Create(KmsKeyArgs { id, door }) => {
                 let created = door.open().await?.call(&CreateKmsKey { id }).await?;

@@ -133,7 +133,8 @@ impl DataKeys {
     pub async fn is_current(&self, wrap: &StoredWrap) -> Result<bool, KeyServiceError> {
         match (wrap.wrapped.holder(), &wrap.kms) {
             (KeyHolder::Customer, _) => Ok(true),
-            (KeyHolder::Keyring(id), _) => Ok(id == self.keyring.current()),
+            (KeyHolder::Keyring(id), _) if self.keyring.has(id) => Ok(id == self.keyring.current()),
+            (KeyHolder::Keyring(id), _) => Err(KeyServiceError::UnknownKey(id)),
             (KeyHolder::Kms(_), Some(kms)) => self.kms()?.is_current(&kms.kms_key, &kms.sealed_key).await,
             (KeyHolder::Kms(_), None) => Err(envelope::Damaged.into()),
         }

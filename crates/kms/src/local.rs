@@ -123,6 +123,12 @@ impl LocalKeyring {
         self.state().keys.versions().current().key.id()
     }
 
+    /// Whether there is such a version.
+    #[must_use]
+    pub fn has(&self, id: KeyId) -> bool {
+        self.state().keys.versions().find(id).is_some()
+    }
+
     /// Wraps a data key for an object, with the key that is current.
     #[must_use]
     pub fn wrap(&self, data_key: &DataKey, identity: &ObjectIdentity<'_>) -> WrappedDataKey {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kms::{DataKeys, StoredWrap};
+use kms::{DataKeys, KeyServiceError, StoredWrap};
 use storage::{Entry, Partition, Scope, Table};
 
 use crate::current_wraps::CurrentWraps;
@@ -28,6 +28,8 @@ pub struct HeldCount {
     pub objects: u64,
     /// Uploads in progress.
     pub uploads: u64,
+    /// Those of both whose key is not there: nothing opens them now.
+    pub missing: u64,
 }
 
 impl KeyCensus {
@@ -39,15 +41,25 @@ impl KeyCensus {
     }
 }
 
+/// What a census asks of the keys themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// Nothing: the records alone say which keys they need.
+    Nothing,
+    /// Whether they are there, and which of their versions wraps now. A KMS is asked.
+    Keys,
+}
+
 /// Walks all buckets. In each, uploads come before objects: whatever is completed meanwhile is counted at least once.
 /// `progress` hears now and then how many records were looked at.
 pub(crate) async fn count(
     records: &Records,
     keys: &DataKeys,
+    asking: Asking,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<KeyCensus, Fault> {
     let mut census = KeyCensus::default();
-    let mut current = CurrentWraps::new(keys);
+    let mut current = (asking == Asking::Keys).then(|| CurrentWraps::new(keys));
     let mut buckets = records.pages(Scope::SYSTEM, tables::BUCKETS);
     while let Some(entries) = buckets.next().await? {
         for entry in entries {
@@ -71,7 +83,7 @@ pub(crate) async fn count(
 
 async fn count_table(
     records: &Records,
-    current: &mut CurrentWraps<'_>,
+    current: &mut Option<CurrentWraps<'_>>,
     scope: Scope,
     table: Table,
     census: &mut KeyCensus,
@@ -95,9 +107,12 @@ async fn count_table(
             } else {
                 count.uploads += 1;
             }
-            // A KMS that does not answer, or whose key is gone, has no newer version to wrap with.
-            if matches!(current.has(&wrap).await, Ok(false)) {
-                census.outdated += 1;
+            let Some(current) = current else { continue };
+            match current.has(&wrap).await {
+                Ok(false) => census.outdated += 1,
+                Err(KeyServiceError::NotFound(_) | KeyServiceError::UnknownKey(_)) => count.missing += 1,
+                // A KMS that does not answer may have the key.
+                Ok(true) | Err(_) => {}
             }
         }
         progress(census.total());

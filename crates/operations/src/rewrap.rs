@@ -18,7 +18,7 @@ use storage::{Batch, CommitError, Partition, Precondition, RecordKey, Scan, Scop
 use crate::clock::Clock;
 use crate::current_wraps::CurrentWraps;
 use crate::error::{Fault, StoredDataDamaged};
-use crate::key_census::{self, KeyCensus};
+use crate::key_census::{self, Asking, KeyCensus};
 use crate::objects::{ATTEMPTS, contention};
 use crate::records::{
     BucketRecord, ObjectRecord, Records, RewrapCursor, RewrapRecord, Stored, UploadRecord, system, tables,
@@ -105,7 +105,15 @@ impl Rewrapper {
     /// # Errors
     /// When the store fails.
     pub async fn census(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<KeyCensus, Fault> {
-        key_census::count(&self.records, &self.keys, progress).await
+        key_census::count(&self.records, &self.keys, Asking::Keys, progress).await
+    }
+
+    /// As [`Self::census`], from the records alone: no key is asked for, so none is outdated or missing.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn needs(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<KeyCensus, Fault> {
+        key_census::count(&self.records, &self.keys, Asking::Nothing, progress).await
     }
 
     /// The rewrap that was begun and has not ended, to be gone on with.

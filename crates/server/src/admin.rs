@@ -2,7 +2,8 @@
 //!
 //! Two doors lead here: a socket in the data directory, whose file mode says who may, and HTTPS, where the gateway has
 //! verified a signature and says who it was. Behind the door there is one question left, whether that is the
-//! administrator; it is asked in [`AdminApi::answer`], before anything is read.
+//! administrator; it is asked in [`AdminApi::answer`], before anything is read. The calls that let all keys out or change
+//! the root key are for those who are at the machine: a stolen pair of an administrator must not be worth the keyring.
 
 mod calls;
 mod key_work_calls;
@@ -22,6 +23,7 @@ pub(crate) use socket::AdminSocket;
 pub use socket::{AdminSocketError, ShortPath};
 
 use crate::http_server::json;
+use crate::key_changes::{ChangesBy, KeyChanges};
 use crate::key_work::{KeyWork, Work};
 use crate::server_keys::ServerKeys;
 
@@ -31,23 +33,33 @@ pub(crate) struct AdminApi {
     users: Users,
     keys: ServerKeys,
     key_work: KeyWork,
+    changes: KeyChanges,
+}
+
+/// Where a call comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The socket in the data directory, or the data directory itself without a server.
+    Machine,
+    /// A request over the network, signed by an access key.
+    Network,
 }
 
 impl AdminApi {
-    /// An API over `users`, the server's keys and the work on them.
-    pub(crate) const fn new(users: Users, keys: ServerKeys, key_work: KeyWork) -> Self {
-        Self { users, keys, key_work }
+    /// An API over `users`, the server's keys and the work on them, which tells `changes` what it does to keys.
+    pub(crate) const fn new(users: Users, keys: ServerKeys, key_work: KeyWork, changes: KeyChanges) -> Self {
+        Self { users, keys, key_work, changes }
     }
 
     /// Answers one request whose sender is known. The body is complete and at most [`CALL_LEN_MAX`] bytes long.
     pub(crate) async fn answer(
         &self,
-        caller: &Principal,
+        (door, caller): (Door, &Principal),
         method: &Method,
         path: &str,
         body: &[u8],
     ) -> Response<Full<Bytes>> {
-        let answer = match self.call(caller, method, path, body).await {
+        let answer = match self.call((door, caller), method, path, body).await {
             Ok(answer) => return json(StatusCode::OK, answer),
             Err(answer) => answer,
         };
@@ -55,19 +67,30 @@ impl AdminApi {
         json(status(answer.code), text)
     }
 
-    async fn call(&self, caller: &Principal, method: &Method, path: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+    async fn call(
+        &self,
+        (door, caller): (Door, &Principal),
+        method: &Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<String, ErrorAnswer> {
         if !matches!(caller, Principal::Root(_)) {
             return Err(error(ErrorCode::Forbidden, "only the administrator may do this"));
         }
         let name = path.strip_prefix(PREFIX).filter(|_| method == Method::POST);
         let name = name.ok_or_else(|| error(ErrorCode::NoSuchCall, "calls are POST requests below /-/admin/v1/"))?;
+        if door == Door::Network && is_for_the_machine(name) {
+            let message =
+                "this is done on the server's machine only: through the admin socket, or with no server running";
+            return Err(error(ErrorCode::Forbidden, message));
+        }
         if body.len() > CALL_LEN_MAX {
             return Err(error(ErrorCode::InvalidCall, "the call is too long"));
         }
-        self.dispatch(name, body).await
+        self.dispatch(caller, name, body).await
     }
 
-    async fn dispatch(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+    async fn dispatch(&self, caller: &Principal, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
         use admin_api::{CreateUser, IssueAccessKey, IssueToken, ListAccessKeys, ListUsers, RevokeAccessKey};
         match name {
             CreateUser::NAME => render::<CreateUser>(calls::create_user(&self.users, parse(body)?).await?),
@@ -81,11 +104,11 @@ impl AdminApi {
             RevokeAccessKey::NAME => {
                 render::<RevokeAccessKey>(calls::revoke_access_key(&self.users, parse(body)?).await?)
             }
-            _ => self.dispatch_keyring(name, body).await,
+            _ => self.dispatch_keyring(&self.changes.by(Some(caller)), name, body).await,
         }
     }
 
-    async fn dispatch_keyring(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+    async fn dispatch_keyring(&self, changes: &ChangesBy<'_>, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
         use admin_api::{ExportKeyring, KeyringStatus, ResealKeyring, RotateKeyring};
         let keyring = &self.keys.keyring;
         match name {
@@ -95,13 +118,17 @@ impl AdminApi {
             }
             RotateKeyring::NAME => {
                 let RotateKeyring {} = parse(body)?;
-                render::<RotateKeyring>(keyring_calls::rotate(keyring).await?)
+                render::<RotateKeyring>(keyring_calls::rotate(keyring, changes).await?)
             }
-            ExportKeyring::NAME => render::<ExportKeyring>(keyring_calls::export(keyring, &parse(body)?)?),
-            ResealKeyring::NAME => render::<ResealKeyring>(keyring_calls::reseal(keyring, &parse(body)?).await?),
+            ExportKeyring::NAME => {
+                render::<ExportKeyring>(keyring_calls::export(keyring, changes, &parse(body)?).await?)
+            }
+            ResealKeyring::NAME => {
+                render::<ResealKeyring>(keyring_calls::reseal(keyring, changes, &parse(body)?).await?)
+            }
             _ => match self.dispatch_key_work(name, body) {
                 Some(answer) => answer,
-                None => self.dispatch_kms(name, body).await,
+                None => self.dispatch_kms(changes, name, body).await,
             },
         }
     }
@@ -122,28 +149,34 @@ impl AdminApi {
         Some(answer.and_then(render::<LookAtKeyringWork>))
     }
 
-    async fn dispatch_kms(&self, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
+    async fn dispatch_kms(&self, changes: &ChangesBy<'_>, name: &str, body: &[u8]) -> Result<String, ErrorAnswer> {
         use admin_api::{
             CreateKmsKey, DescribeKmsKey, DisableKmsKey, EnableKmsKey, ListKmsKeys, RotateKmsKey,
             ScheduleKmsKeyDeletion,
         };
         let kms = &self.keys.kms;
         match name {
-            CreateKmsKey::NAME => render::<CreateKmsKey>(kms_calls::create(kms, parse(body)?).await?),
+            CreateKmsKey::NAME => render::<CreateKmsKey>(kms_calls::create(kms, changes, parse(body)?).await?),
             DescribeKmsKey::NAME => render::<DescribeKmsKey>(kms_calls::describe(kms, parse(body)?).await?),
             ListKmsKeys::NAME => {
                 let ListKmsKeys {} = parse(body)?;
                 render::<ListKmsKeys>(kms_calls::list(kms).await?)
             }
-            EnableKmsKey::NAME => render::<EnableKmsKey>(kms_calls::enable(kms, parse(body)?).await?),
-            DisableKmsKey::NAME => render::<DisableKmsKey>(kms_calls::disable(kms, parse(body)?).await?),
+            EnableKmsKey::NAME => render::<EnableKmsKey>(kms_calls::enable(kms, changes, parse(body)?).await?),
+            DisableKmsKey::NAME => render::<DisableKmsKey>(kms_calls::disable(kms, changes, parse(body)?).await?),
             ScheduleKmsKeyDeletion::NAME => {
-                render::<ScheduleKmsKeyDeletion>(kms_calls::schedule_deletion(kms, parse(body)?).await?)
+                render::<ScheduleKmsKeyDeletion>(kms_calls::schedule_deletion(kms, changes, parse(body)?).await?)
             }
-            RotateKmsKey::NAME => render::<RotateKmsKey>(kms_calls::rotate(kms, parse(body)?).await?),
+            RotateKmsKey::NAME => render::<RotateKmsKey>(kms_calls::rotate(kms, changes, parse(body)?).await?),
             _ => Err(error(ErrorCode::NoSuchCall, "there is no such call")),
         }
     }
+}
+
+/// Calls after which the audit log sees no use of a key any more, or after which the next start needs another root key.
+fn is_for_the_machine(name: &str) -> bool {
+    use admin_api::{ExportKeyring, ResealKeyring};
+    [ExportKeyring::NAME, ResealKeyring::NAME].contains(&name)
 }
 
 fn parse<C: DeserializeOwned>(body: &[u8]) -> Result<C, ErrorAnswer> {

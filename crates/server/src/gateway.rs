@@ -9,7 +9,7 @@ use http_body_util::Full;
 use operations::Operations;
 use s3::{AdminRequest, Body, Domains, Gateway, GatewayConfig, Handlers, InvalidDomain, RequestSummary, ServerRoutes};
 
-use crate::admin::AdminApi;
+use crate::admin::{AdminApi, Door};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::health::Health;
@@ -90,7 +90,8 @@ impl ServerRoutes for OwnRoutes {
     }
 
     async fn admin(&self, request: AdminRequest) -> Response<Body> {
-        self.admin.answer(&request.principal, &request.method, &request.path, &request.body).await.map(body)
+        let caller = (Door::Network, &request.principal);
+        self.admin.answer(caller, &request.method, &request.path, &request.body).await.map(body)
     }
 }
 

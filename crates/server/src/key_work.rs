@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use envelope::KeyId;
-use kms::{LocalKeyring, PruneError};
+use kms::{KeyChangeOperation, KeyName, KeyServiceError, LocalKeyring, PruneError};
 use model::Principal;
 use operations::{Fault, HeldBy, KeyCensus, Rewrap, Rewrapper, Step};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+use crate::key_changes::KeyChanges;
 
 /// How often the store or a KMS may fail in a row before the work ends.
 const FAILURES_MAX: u32 = 10;
@@ -58,6 +61,7 @@ pub(crate) struct KeyWork {
 struct Shared {
     rewrapper: Rewrapper,
     keyring: Arc<LocalKeyring>,
+    changes: KeyChanges,
     state: Mutex<State>,
     begun: Notify,
 }
@@ -79,12 +83,16 @@ enum WorkError {
     Prune(#[from] PruneError),
     #[error("{0} records cannot be read, so nobody knows which keys they need; the log names them")]
     Unreadable(u64),
+    #[error(transparent)]
+    Keys(#[from] KeyServiceError),
+    #[error("it broke off, which is a mistake of the server's: {0}")]
+    BrokeOff(#[from] tokio::task::JoinError),
 }
 
 impl KeyWork {
-    pub(crate) fn new(rewrapper: Rewrapper, keyring: Arc<LocalKeyring>) -> Self {
+    pub(crate) fn new(rewrapper: Rewrapper, keyring: Arc<LocalKeyring>, changes: KeyChanges) -> Self {
         let (state, begun) = (Mutex::default(), Notify::new());
-        Self { shared: Arc::new(Shared { rewrapper, keyring, state, begun }) }
+        Self { shared: Arc::new(Shared { rewrapper, keyring, changes, state, begun }) }
     }
 
     /// Begins work, or joins it when the same is going on; a rewrap takes on the new rate then.
@@ -147,10 +155,14 @@ impl KeyWork {
         loop {
             self.shared.begun.notified().await;
             let Some(work) = self.progress().work else { continue };
-            let done = match work {
-                Work::Census => self.shared.count().await.map(|_| ()),
-                Work::Rewrap(rate) => self.shared.rewrap(rate, &principal).await,
-                Work::Prune => self.shared.prune().await,
+            // In a task of its own, so that a panic is an end like others. It goes with the set when this one does.
+            let (shared, principal) = (Arc::clone(&self.shared), principal.clone());
+            let mut running = JoinSet::new();
+            running.spawn(async move { shared.work(work, &principal).await });
+            let done = match running.join_next().await {
+                Some(Ok(done)) => done,
+                Some(Err(error)) => Err(WorkError::BrokeOff(error)),
+                None => Ok(()),
             };
             let mut state = self.shared.lock();
             state.progress.is_running = false;
@@ -172,10 +184,31 @@ impl Shared {
         self.lock().is_to_stop
     }
 
+    async fn work(&self, work: Work, principal: &Principal) -> Result<(), WorkError> {
+        match work {
+            Work::Census => self.count().await.map(drop),
+            Work::Rewrap(rate) => self.rewrap(rate, principal).await,
+            Work::Prune => self.prune(principal).await,
+        }
+    }
+
     async fn count(&self) -> Result<KeyCensus, WorkError> {
         let progress = |looked_at| self.lock().progress.looked_at = looked_at;
+        self.until_stopped(self.rewrapper.census(&progress)).await
+    }
+
+    /// Which keys are needed, without a question to any KMS.
+    async fn count_needs(&self) -> Result<KeyCensus, WorkError> {
+        let progress = |looked_at| self.lock().progress.looked_at = looked_at;
+        self.until_stopped(self.rewrapper.needs(&progress)).await
+    }
+
+    async fn until_stopped(
+        &self,
+        census: impl Future<Output = Result<KeyCensus, Fault>>,
+    ) -> Result<KeyCensus, WorkError> {
         let census = tokio::select! {
-            census = self.rewrapper.census(&progress) => census?,
+            census = census => census?,
             () = self.stopped() => return Err(WorkError::Stopped),
         };
         let mut state = self.lock();
@@ -249,8 +282,8 @@ impl Shared {
     /// Which versions an operation under way may still write a wrap by, the keyring knows; it refuses those. All others
     /// are in records or nowhere: uploads are counted before objects, and a record that changes is replaced on the
     /// condition that it is unchanged, so no wrap goes from a record that was not counted yet to one that was.
-    async fn prune(&self) -> Result<(), WorkError> {
-        let census = self.count().await?;
+    async fn prune(&self, principal: &Principal) -> Result<(), WorkError> {
+        let census = self.count_needs().await?;
         if census.unreadable > 0 {
             return Err(WorkError::Unreadable(census.unreadable));
         }
@@ -262,7 +295,9 @@ impl Shared {
         if !unneeded.is_empty() {
             self.keyring.prune(&unneeded).await?;
         }
+        let changes = self.changes.by(Some(principal));
         for id in &unneeded {
+            changes.told(KeyChangeOperation::Prune, Some(KeyName::Keyring(*id)), Ok(())).await?;
             tracing::warn!(%id, "a version of the keyring's key that no record needs was taken away");
         }
         self.lock().progress.pruned = unneeded;

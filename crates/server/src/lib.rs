@@ -17,6 +17,7 @@ mod data_dir;
 mod gateway;
 mod health;
 mod installation;
+mod key_changes;
 mod key_work;
 mod keyring_backup;
 mod keyring_disk;

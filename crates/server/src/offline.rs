@@ -8,10 +8,11 @@ use model::Principal;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-use crate::admin::AdminApi;
+use crate::admin::{AdminApi, Door};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::installation::{Installation, InstallationError};
+use crate::key_changes::KeyChanges;
 use crate::key_work::KeyWork;
 use crate::kms_provider::KmsError;
 use crate::server_keys::ServerKeys;
@@ -55,18 +56,19 @@ impl Offline {
         let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
         let (keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
-        let operations = store::open(&data_dir, &keys, Arc::new(audit)).await?;
+        let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
+        let changes = KeyChanges::new(Arc::new(audit));
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
-        let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring));
+        let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring), changes.clone());
         let mut background = JoinSet::new();
         background.spawn(key_work.clone().run_what_is_begun(root.clone()));
-        let api = AdminApi::new(operations.users, keys, key_work);
+        let api = AdminApi::new(operations.users, keys, key_work, changes);
         Ok(Self { api, root, _background: background, _data_dir: data_dir })
     }
 
     /// Answers a call as the administrator: status and JSON.
     pub async fn call(&self, path: &str, body: &[u8]) -> (StatusCode, Zeroizing<Vec<u8>>) {
-        let response = self.api.answer(&self.root, &Method::POST, path, body).await;
+        let response = self.api.answer((Door::Machine, &self.root), &Method::POST, path, body).await;
         let status = response.status();
         let body = response.into_body().collect().await.expect("a body in memory cannot fail").to_bytes();
         (status, Zeroizing::new(body.to_vec()))

@@ -43,7 +43,7 @@ fn uses(census: KeyCensus) -> KeyUses {
             HeldBy::Kms(id) => (KeyHolder::Kms, Some(id.as_str().to_owned())),
             HeldBy::Customer => (KeyHolder::Customer, None),
         };
-        HeldCount { holder, id, objects: count.objects, uploads: count.uploads }
+        HeldCount { holder, id, objects: count.objects, uploads: count.uploads, missing: count.missing }
     });
     let mut held: Vec<_> = held.collect();
     held.sort_by(|one, other| (one.holder, &one.id).cmp(&(other.holder, &other.id)));

@@ -6,11 +6,12 @@ use admin_api::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envelope::RootKey;
-use kms::LocalKeyring;
+use kms::{KeyChangeOperation, KeyName, LocalKeyring};
 use model::Timestamp;
 
 use super::error;
 use super::kms_calls::kms_error;
+use crate::key_changes::ChangesBy;
 
 pub(super) fn status(keyring: &LocalKeyring) -> Keyring {
     Keyring {
@@ -19,22 +20,35 @@ pub(super) fn status(keyring: &LocalKeyring) -> Keyring {
     }
 }
 
-pub(super) async fn rotate(keyring: &LocalKeyring) -> Result<KeyringVersion, ErrorAnswer> {
-    let rotated = keyring.rotate_own().await.map_err(kms_error)?;
+pub(super) async fn rotate(keyring: &LocalKeyring, changes: &ChangesBy<'_>) -> Result<KeyringVersion, ErrorAnswer> {
+    let rotated = keyring.rotate_own().await;
+    let key_name = rotated.as_ref().ok().map(|version| KeyName::Keyring(version.id));
+    let rotated = changes.told(KeyChangeOperation::Rotate, key_name, rotated).await.map_err(kms_error)?;
     tracing::info!(id = %rotated.id, "rotated the keyring's key");
     Ok(version(rotated))
 }
 
-pub(super) fn export(keyring: &LocalKeyring, call: &ExportKeyring) -> Result<ExportedKeyring, ErrorAnswer> {
+pub(super) async fn export(
+    keyring: &LocalKeyring,
+    changes: &ChangesBy<'_>,
+    call: &ExportKeyring,
+) -> Result<ExportedKeyring, ErrorAnswer> {
     let root_key = root_key(&call.root_key)?;
+    let sealed = changes.told(KeyChangeOperation::Export, None, Ok(keyring.sealed_under(&root_key))).await;
+    let sealed = STANDARD.encode(sealed.map_err(kms_error)?);
     tracing::info!(root_key_id = %root_key.id(), "a copy of the keyring was taken, sealed under another root key");
-    Ok(ExportedKeyring { sealed: STANDARD.encode(keyring.sealed_under(&root_key)) })
+    Ok(ExportedKeyring { sealed })
 }
 
-pub(super) async fn reseal(keyring: &LocalKeyring, call: &ResealKeyring) -> Result<Keyring, ErrorAnswer> {
+pub(super) async fn reseal(
+    keyring: &LocalKeyring,
+    changes: &ChangesBy<'_>,
+    call: &ResealKeyring,
+) -> Result<Keyring, ErrorAnswer> {
     let root_key = root_key(&call.root_key)?;
     let root_key_id = root_key.id();
-    keyring.reseal(root_key).await.map_err(kms_error)?;
+    let resealed = keyring.reseal(root_key).await;
+    changes.told(KeyChangeOperation::Reseal, None, resealed).await.map_err(kms_error)?;
     tracing::warn!(%root_key_id, "the keyring is sealed under another root key from now on");
     Ok(status(keyring))
 }

@@ -23,7 +23,7 @@ use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use super::AdminApi;
+use super::{AdminApi, Door};
 use crate::http_server::json;
 
 /// Calls take milliseconds; whoever needs longer than this hangs.
@@ -123,7 +123,7 @@ async fn serve_connection(stream: UnixStream, api: Arc<AdminApi>, caller: Arc<Pr
 async fn answer(api: &AdminApi, caller: &Principal, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     match Limited::new(body, CALL_LEN_MAX).collect().await {
-        Ok(body) => api.answer(caller, &head.method, head.uri.path(), &body.to_bytes()).await,
+        Ok(body) => api.answer((Door::Machine, caller), &head.method, head.uri.path(), &body.to_bytes()).await,
         Err(_) => json(
             StatusCode::BAD_REQUEST,
             r#"{"code":"invalid_call","message":"the call is cut or too long"}"#.to_owned(),

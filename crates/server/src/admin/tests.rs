@@ -8,10 +8,11 @@ use storage::memory::MemoryStore;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::key_changes::Trail;
 
 mod keys;
 
-async fn api() -> (AdminApi, Principal) {
+async fn api_and_trail() -> (AdminApi, Principal, Arc<Trail>) {
     let root_key = envelope::RootKey::generate();
     let (keyring, sealed) = LocalKeyring::create(&root_key);
     let file = Arc::new(MemoryKeyringFile::new(sealed));
@@ -28,13 +29,21 @@ async fn api() -> (AdminApi, Principal) {
     let operations = Operations::new(ports);
     let users = operations.users;
     let root = users.root().await.unwrap();
-    let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring));
+    let trail = Arc::new(Trail::default());
+    let changes = KeyChanges::new(trail.clone());
+    let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring), changes.clone());
     tokio::spawn(key_work.clone().run(root.clone()));
-    (AdminApi::new(users, keys, key_work), root)
+    (AdminApi::new(users, keys, key_work, changes), root, trail)
+}
+
+async fn api() -> (AdminApi, Principal) {
+    let (api, root, _) = api_and_trail().await;
+    (api, root)
 }
 
 async fn post(api: &AdminApi, caller: &Principal, call: &str, body: &str) -> (StatusCode, String) {
-    let response = api.answer(caller, &Method::POST, &format!("{PREFIX}{call}"), body.as_bytes()).await;
+    let response =
+        api.answer((Door::Machine, caller), &Method::POST, &format!("{PREFIX}{call}"), body.as_bytes()).await;
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -119,7 +128,7 @@ async fn what_does_not_exist_is_said_so() {
         let (status, text) = post(&api, &root, call, body).await;
         assert!(status == StatusCode::NOT_FOUND && text.contains(code), "{call}: {text}");
     }
-    let get = api.answer(&root, &Method::GET, "/-/admin/v1/list-users", b"{}").await;
+    let get = api.answer((Door::Machine, &root), &Method::GET, "/-/admin/v1/list-users", b"{}").await;
     assert_eq!(get.status(), StatusCode::NOT_FOUND);
 }
 

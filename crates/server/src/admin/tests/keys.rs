@@ -37,6 +37,53 @@ fn clock_now() -> u64 {
 }
 
 #[tokio::test]
+async fn every_change_of_keys_is_in_the_audit_trail_with_what_came_of_it() {
+    let (api, root, trail) = api_and_trail().await;
+    let root_key = serde_json::json!({ "root_key": RootKey::generate().to_file_text().trim_end() }).to_string();
+    for (call, body, told) in [
+        ("create-kms-key", r#"{"id":"k"}"#, "create k by somebody: ok"),
+        ("create-kms-key", r#"{"id":"k"}"#, "create k by somebody: there is a KMS key k already"),
+        ("rotate-kms-key", r#"{"id":"k"}"#, "rotate k by somebody: ok"),
+        ("disable-kms-key", r#"{"id":"k"}"#, "disable k by somebody: ok"),
+        ("enable-kms-key", r#"{"id":"k"}"#, "enable k by somebody: ok"),
+        ("schedule-kms-key-deletion", r#"{"id":"k"}"#, "schedule-deletion k by somebody: ok"),
+        ("rotate-keyring", "{}", "rotate a version by somebody: ok"),
+        ("export-keyring", &root_key, "export everything by somebody: ok"),
+        ("reseal-keyring", &root_key, "reseal everything by somebody: ok"),
+    ] {
+        post(&api, &root, call, body).await;
+        assert_eq!(trail.told(), [told], "{call}");
+    }
+    for call in ["list-kms-keys", "keyring-status"] {
+        post(&api, &root, call, "{}").await;
+        assert_eq!(trail.told(), [""; 0], "{call}");
+    }
+}
+
+#[tokio::test]
+async fn no_copy_of_the_keyring_is_given_that_the_audit_trail_does_not_know_of() {
+    let (api, root, trail) = api_and_trail().await;
+    trail.is_full.store(true, std::sync::atomic::Ordering::Relaxed);
+    let root_key = serde_json::json!({ "root_key": RootKey::generate().to_file_text().trim_end() }).to_string();
+    let (status, text) = post(&api, &root, "export-keyring", &root_key).await;
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE && !text.contains("sealed"), "{status} {text}");
+}
+
+#[tokio::test]
+async fn over_the_network_the_keyring_neither_leaves_nor_gets_another_root_key() {
+    let (api, root, trail) = api_and_trail().await;
+    let root_key = serde_json::json!({ "root_key": RootKey::generate().to_file_text().trim_end() }).to_string();
+    for call in ["export-keyring", "reseal-keyring"] {
+        let path = format!("{PREFIX}{call}");
+        let response = api.answer((Door::Network, &root), &Method::POST, &path, root_key.as_bytes()).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{call}");
+    }
+    assert_eq!(trail.told(), [""; 0]);
+    let status = api.answer((Door::Network, &root), &Method::POST, "/-/admin/v1/keyring-status", b"{}").await;
+    assert_eq!(status.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn bad_calls_on_kms_keys_are_refused() {
     let (api, root) = api().await;
     ok::<KmsKey>(&api, &root, "create-kms-key", r#"{"id":"a"}"#).await;
