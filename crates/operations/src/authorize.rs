@@ -190,8 +190,9 @@ impl Authorizer {
             }
             decision => decision?,
         };
-        // Only a read tells of absence: nobody else pays for the second decision.
-        let may_list = action == Action::GetObject && self.may_list(caller, &bucket, object);
+        // Only what needs an object tells of its absence: nobody else pays for the second decision.
+        let tells = matches!(action, Action::GetObject | Action::UpdateObjectEncryption);
+        let may_list = tells && self.may_list(caller, &bucket, object);
         Ok(Granted { permit, may_list, bucket: Some(bucket), by_object_acl })
     }
 

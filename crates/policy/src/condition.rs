@@ -5,6 +5,7 @@
 //! values mean any of them; under a negated operator, none of them.
 
 pub(crate) mod keys;
+mod kms_key;
 mod operand;
 mod operator;
 
@@ -48,9 +49,10 @@ impl Condition {
         }
         let invalid = || MalformedPolicy::InvalidConditionValue(name.clone());
         let values = values.into_scalars().filter(|values| !values.is_empty()).ok_or_else(invalid)?;
+        let parse = if kms_key::is_named(&name) { Operand::parse_kms_key } else { Operand::parse };
         let operands = values
             .iter()
-            .map(|value| Operand::parse(operator.comparison, value, variables)?.ok_or_else(invalid))
+            .map(|value| parse(operator.comparison, value, variables)?.ok_or_else(invalid))
             .collect::<Result<_, _>>()?;
         Ok(Self { operator, name, operands })
     }

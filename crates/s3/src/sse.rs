@@ -61,6 +61,9 @@ pub(crate) fn take_write(headers: &mut HeaderMap, mix: SseCWithAes256) -> Result
         None | Some("AES256") => {
             let bucket_key = kms::take_without_mode(headers, mode.as_deref())?;
             match TARGET.take(headers)? {
+                Some(_) if bucket_key == Some(true) => {
+                    return Err(Refusal::invalid_argument(CONFLICT).detail("ArgumentName", kms::BUCKET_KEY.as_str()));
+                }
                 Some(customer) => {
                     requested.customer_header = true;
                     repeated.customer_md5 = Some(customer.md5);
@@ -116,6 +119,18 @@ pub(crate) fn refuse_mode(headers: &HeaderMap) -> Result<(), Refusal> {
         if let Some(value) = text(headers, name) {
             let message = format!("{name} header is not supported for this operation.");
             return Err(Refusal::invalid_argument(message).argument(name.as_str(), value));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses every header about encryption, where a document says what is wanted.
+pub(crate) fn refuse_encryption(headers: &HeaderMap) -> Result<(), Refusal> {
+    refuse_mode(headers)?;
+    for trio in [&TARGET, &COPY_SOURCE] {
+        if trio.any_in(headers) {
+            let message = "Headers of a customer provided key are not supported for this operation.";
+            return Err(Refusal::invalid_argument(message).detail("ArgumentName", trio.algorithm.as_str()));
         }
     }
     Ok(())

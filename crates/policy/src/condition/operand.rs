@@ -4,6 +4,7 @@ use ipnet::{IpNet, Ipv4Net};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::kms_key;
 use super::operator::{Comparison, Order};
 use crate::pattern::{Pattern, Syntax};
 use crate::verdict::Verdict;
@@ -14,6 +15,7 @@ use crate::{Context, MalformedPolicy};
 pub(crate) enum Operand {
     Text(Pattern),
     Arn(Vec<Pattern>),
+    KmsKey(Pattern),
     Number(Order, f64),
     /// Nanoseconds since the Unix epoch.
     Date(Order, i128),
@@ -41,6 +43,21 @@ impl Operand {
         })
     }
 
+    /// As [`Self::parse`], for the condition key of KMS keys.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn parse_kms_key(
+        comparison: Comparison,
+        value: &str,
+        variables: bool,
+    ) -> Result<Option<Self>, MalformedPolicy> {
+        match kms_key::parse(comparison, value, variables)? {
+            Some(pattern) => Ok(Some(Self::KmsKey(pattern))),
+            None => Self::parse(comparison, value, variables),
+        }
+    }
+
     /// Compares; unknown when the request's value is not of the operator's type.
     pub(crate) fn accepts(&self, value: &str, context: &Context) -> Verdict {
         let typed = |accepted: Option<bool>| accepted.map_or(Verdict::Unknown, Verdict::of);
@@ -53,6 +70,7 @@ impl Operand {
                 }
                 Verdict::all(fields.iter().zip(values).map(|(field, value)| field.matches(value, context)))
             }
+            Self::KmsKey(pattern) => kms_key::accepts(pattern, value, context),
             Self::Number(order, operand) => typed(number(value).map(|value| order.accepts(value, *operand))),
             Self::Date(order, operand) => typed(date(value).map(|value| order.accepts(value, *operand))),
             Self::Bool(operand) => typed(boolean(value).map(|value| value == *operand)),
@@ -64,7 +82,7 @@ impl Operand {
     /// wider than /8, /32 for IPv6, count as everybody, private ones excepted).
     pub(crate) fn is_fixed(&self) -> bool {
         match self {
-            Self::Text(pattern) => pattern.is_literal(),
+            Self::Text(pattern) | Self::KmsKey(pattern) => pattern.is_literal(),
             Self::Arn(fields) => fields.iter().all(Pattern::is_literal),
             Self::Number(order, _) | Self::Date(order, _) => *order == Order::Equal,
             Self::Bool(_) => true,

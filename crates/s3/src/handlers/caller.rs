@@ -10,6 +10,7 @@ use s3s::{S3Request, S3Result};
 
 use super::Handlers;
 use super::bucket_owner::ExpectedOwner;
+use super::context::{MODE_KEY, set_kms_key};
 use super::error::s3;
 use super::names::{bucket_name, canned_acl, object_key};
 use crate::exchange::Exchange;
@@ -88,15 +89,15 @@ impl Asking<'_> {
     pub(super) fn judge_as(&mut self, facts: &UploadFacts) {
         let context = &mut self.caller.context;
         if facts.requested.server_header {
-            context.set("s3:x-amz-server-side-encryption", "AES256");
+            context.set(MODE_KEY, "AES256");
         }
         if facts.requested.customer_header {
             context.set("s3:x-amz-server-side-encryption-customer-algorithm", "AES256");
         }
         if let Some(kms) = &facts.requested.kms {
-            context.set("s3:x-amz-server-side-encryption", "aws:kms");
+            context.set(MODE_KEY, "aws:kms");
             if let Some(key_id) = &kms.key_id {
-                context.set("s3:x-amz-server-side-encryption-aws-kms-key-id", key_id.clone());
+                set_kms_key(context, key_id);
             }
         }
     }

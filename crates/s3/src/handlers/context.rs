@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use identity::SignatureScheme;
-use model::Timestamp;
+use model::{KmsKeyId, Timestamp};
 use percent_encoding::percent_decode_str;
 use policy::Context;
 use s3s::dto::CopySource;
@@ -17,15 +17,20 @@ use crate::exchange::{Exchange, Signed, SignedIn};
 use crate::query::pairs;
 
 /// Request headers that policies may look at, by the same name behind `s3:`.
-const HEADER_KEYS: [&str; 7] = [
+const HEADER_KEYS: [&str; 6] = [
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-acl",
     "x-amz-metadata-directive",
     "x-amz-storage-class",
     "x-amz-content-sha256",
 ];
+
+/// The condition key of the mode that a write asks for.
+pub(super) const MODE_KEY: &str = "s3:x-amz-server-side-encryption";
+
+/// The condition key of the KMS key that a write asks for.
+const KMS_KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
 
 /// Query parameters that policies may look at.
 const QUERY_KEYS: [&str; 3] = ["prefix", "delimiter", "max-keys"];
@@ -54,6 +59,9 @@ impl Handlers {
                 context.set(format!("s3:{name}"), text(value));
             }
         }
+        if let Some(value) = headers.get("x-amz-server-side-encryption-aws-kms-key-id") {
+            set_kms_key(&mut context, &text(value));
+        }
         set_copy_source(&mut context, headers);
         set_query_keys(&mut context, uri);
         set_creation_keys(&mut context, exchange.operation().as_deref(), headers);
@@ -62,6 +70,13 @@ impl Handlers {
         }
         context
     }
+}
+
+/// Lets policies see a KMS key, however it was spelled, by its id.
+pub(super) fn set_kms_key(context: &mut Context, text: &str) {
+    // What names no key is refused once it is allowed.
+    let id = KmsKeyId::parse(text).map_or_else(|_| text.to_owned(), |id| id.to_string());
+    context.set(KMS_KEY, id);
 }
 
 /// `s3s` reads headers as UTF-8 and the front refuses those of `x-amz-*` that are not.

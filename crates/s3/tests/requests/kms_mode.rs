@@ -54,12 +54,14 @@ async fn each_operation_tells_of_the_mode_what_aws_tells() {
 #[tokio::test]
 async fn what_a_client_asks_wrongly_is_told() {
     let site = Site::new().await;
+    let customer = customer_key(1);
     let put = async |headers: &[(&str, &str)]| site.send(Who::Owner, "PUT", "/bucket/o", headers, "hello").await;
     for (headers, error) in [
         (&[KMS, (KEY_ID, "absent")][..], (400, "KMS.NotFoundException")),
         (&[KMS, (KEY_ID, "a key")], (400, "InvalidArgument")),
         (&[KMS, (CONTEXT, "{}")], (400, "InvalidArgument")),
         (&[KMS, (BUCKET_KEY, "yes")], (400, "InvalidArgument")),
+        (&[&borrowed(&customer)[..], &[(BUCKET_KEY, "true")]].concat(), (400, "InvalidArgument")),
         (&[(KEY_ID, "k1")], (400, "InvalidArgument")),
         (&[(MODE, "AES256"), (KEY_ID, "k1")], (400, "InvalidArgument")),
         (&[(MODE, "aws:kms:dsse")], (501, "NotImplemented")),
@@ -102,6 +104,85 @@ async fn a_policy_can_demand_a_kms_key_and_parts_are_judged_by_their_beginning()
     );
     let complete = format!("/bucket/o?uploadId={}", begun.element("UploadId"));
     assert_eq!(site.send(Who::Owner, "POST", &complete, &[], &list).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_policy_demands_of_a_write_binds_a_change_in_place() {
+    let site = Site::new().await;
+    for id in ["k1", "k2"] {
+        site.kms_key(id).await;
+    }
+    assert_eq!(site.send(Who::Owner, "PUT", "/bucket/o", &[KMS, (KEY_ID, "k1")], "x").await.status, 200);
+    let update = async |who: Who, object: &str, headers: &[(&str, &str)], inner: &str| {
+        let document = format!("<ObjectEncryption>{inner}</ObjectEncryption>");
+        site.send(who, "PUT", &format!("/bucket/{object}?encryption"), headers, document).await
+    };
+    let kms = |id: &str| format!("<SSE-KMS><KMSKeyArn>{id}</KMSKeyArn></SSE-KMS>");
+    for action in ["s3:PutObject", "s3:UpdateObjectEncryption"] {
+        let deny = format!(
+            r#"{{"Effect":"Deny","Principal":"*","Action":"{action}","Resource":"arn:aws:s3:::bucket/*",
+            "Condition":{{"StringNotEquals":{{"s3:x-amz-server-side-encryption-aws-kms-key-id":"k1"}}}}}}"#
+        );
+        site.set_policy(&[&deny]).await;
+        for refused in ["<SSE-S3/>", &kms("k2"), &kms("arn:aws:kms:::key/k2")] {
+            let answer = update(Who::Owner, "o", &[], refused).await;
+            assert_eq!(answer.error(), (403, "AccessDenied"), "{action} {refused}");
+        }
+        for spelled in ["k1", "alias/k1", "arn:aws:kms:us-east-1:111122223333:key/k1"] {
+            assert_eq!(update(Who::Owner, "o", &[], &kms(spelled)).await.status, 200, "{action} {spelled}");
+        }
+    }
+    // A header says to a policy what the document does not.
+    let customer = customer_key(1);
+    for headers in [&[KMS, (KEY_ID, "k1")][..], &[(CONTEXT, "e30=")], &borrowed(&customer)] {
+        let answer = update(Who::Owner, "o", headers, "<SSE-S3/>").await;
+        assert_eq!(answer.error(), (400, "InvalidArgument"), "{headers:?}");
+    }
+    let allow = |action: &str| {
+        format!(
+            r#"{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":[{action}],"Resource":"arn:aws:s3:::bucket/*"}}"#,
+            Who::Other.arn()
+        )
+    };
+    for (actions, error) in [
+        (r#""s3:UpdateObjectEncryption""#, (403, "AccessDenied")),
+        (r#""s3:PutObject""#, (403, "AccessDenied")),
+        (r#""s3:UpdateObjectEncryption","s3:PutObject""#, (200, "")),
+    ] {
+        site.set_policy(&[&allow(actions)]).await;
+        assert_eq!(update(Who::Other, "o", &[], "<SSE-S3/>").await.error(), error, "{actions}");
+    }
+    let absent = update(Who::Other, "absent", &[], "<SSE-S3/>").await;
+    assert_eq!(absent.error(), (403, "AccessDenied"), "who may not list is not told what is there");
+}
+
+#[tokio::test]
+async fn a_policy_sees_a_kms_key_by_its_id_however_either_spells_it() {
+    let site = Site::new().await;
+    for id in ["k1", "k2"] {
+        site.kms_key(id).await;
+    }
+    let spellings = ["k1", "key/k1", "alias/k1", "arn:aws:kms:us-east-1:111122223333:key/k1", "arn:aws:kms:::alias/k1"];
+    for (operator, written) in [
+        ("StringEquals", "k1"),
+        ("StringEquals", "alias/k1"),
+        ("StringEquals", "arn:aws:kms:us-east-1:111122223333:key/k1"),
+        ("StringLike", "arn:aws:kms:*:key/k1"),
+        ("StringLike", "*/k1"),
+        ("ArnEquals", "arn:aws:kms:us-east-1:111122223333:key/k1"),
+    ] {
+        let deny = format!(
+            r#"{{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*",
+            "Condition":{{"{operator}":{{"s3:x-amz-server-side-encryption-aws-kms-key-id":"{written}"}}}}}}"#
+        );
+        site.set_policy(&[&deny]).await;
+        for spelled in spellings {
+            let put = site.send(Who::Owner, "PUT", "/bucket/o", &[KMS, (KEY_ID, spelled)], "x").await;
+            assert_eq!(put.error(), (403, "AccessDenied"), "{operator} {written}: {spelled}");
+        }
+        let other = site.send(Who::Owner, "PUT", "/bucket/o", &[KMS, (KEY_ID, "k2")], "x").await;
+        assert_eq!(other.status, 200, "{operator} {written}");
+    }
 }
 
 #[tokio::test]
