@@ -6,7 +6,7 @@ use crate::address::{Address, encoded_path};
 use crate::body::Progress;
 use crate::client::{Call, Client, Document, Failed};
 use crate::customer_key::CustomerKey;
-use crate::encryption::confirmed;
+use crate::encryption::{Encryption, confirmed};
 use crate::error::{ClientError, Refusal};
 use crate::head_object::ObjectHead;
 use crate::judge::Asked;
@@ -30,9 +30,14 @@ pub struct CopySource {
 pub struct Copied {
     /// With its quotation marks; empty when the server did not say.
     pub etag: String,
+    /// The answer was lost on the way, and a look at the object told that the copy was done.
+    pub seen_afterwards: bool,
 }
 
-/// Copies an object on the server. The new one keeps type and metadata.
+/// Copies an object on the server. The new one keeps type, content headers and metadata.
+///
+/// A copy onto itself is not the same when it is repeated: once done, the source key opens the object no more. What a
+/// refusal about keys leaves open there is settled by a look at the object.
 ///
 /// # Errors
 /// [`ClientError`]; the options in its words are `--source-key-file` for the source and `--key-file` for the target.
@@ -48,13 +53,32 @@ pub async fn copy_object(
         Ok(answer) => {
             confirmed(&object.address, key, &answer.headers)?;
             let root = Element::parse(&answer.text);
-            Ok(Copied { etag: root.and_then(|root| root.text_of("ETag").map(str::to_owned)).unwrap_or_default() })
+            let etag = root.and_then(|root| root.text_of("ETag").map(str::to_owned)).unwrap_or_default();
+            Ok(Copied { etag, seen_afterwards: false })
         }
         Err(Failed::Refused(refusal)) if is_too_large(&refusal) => {
             copy_in_parts(client, source, object, progress).await
         }
-        Err(failed) => Err(client.judge_copy(source, object, failed)),
+        Err(failed) => {
+            let error = client.judge_copy(source, object, failed);
+            if source.address == object.address
+                && is_about_keys(&error)
+                && let Some(etag) = client.already_as_wanted(object).await
+            {
+                return Ok(Copied { etag, seen_afterwards: true });
+            }
+            Err(error)
+        }
     }
+}
+
+const fn is_about_keys(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::WrongCustomerKey { .. }
+            | ClientError::CustomerKeyRequired { .. }
+            | ClientError::CustomerKeyNotApplicable { .. }
+    )
 }
 
 impl Client {
@@ -69,11 +93,28 @@ impl Client {
         self.call(&call).await
     }
 
+    /// The ETag of an object that is sealed as `object` says. An encryption that is not specified can be told of none.
+    async fn already_as_wanted(&self, object: &NewObject) -> Option<String> {
+        let key = object.encryption.customer_key().map(Arc::as_ref);
+        let head = self.head_object(&object.address, key).await.ok()?;
+        let mode = head.encryption.as_deref().unwrap_or_default();
+        let as_wanted = match &object.encryption {
+            Encryption::Unspecified => false,
+            Encryption::ServerKey => mode == "SSE-S3",
+            Encryption::Kms { key_id: None } => mode.starts_with("SSE-KMS"),
+            Encryption::Kms { key_id: Some(id) } => mode == format!("SSE-KMS {id}"),
+            // The server opened it with the key.
+            Encryption::CustomerKey(_) => true,
+        };
+        as_wanted.then_some(head.etag)
+    }
+
     /// AWS: `UploadPartCopy`, the bytes from `first` to `last`.
     async fn upload_part_copy(
         &self,
         upload: &Upload<'_>,
         source: &CopySource,
+        source_etag: &str,
         number: u16,
         (first, last): (u64, u64),
     ) -> Result<Part, Failed> {
@@ -81,6 +122,10 @@ impl Client {
         let mut call = upload.call(Method::PUT);
         call.query.push(("partNumber", number.to_string().into()));
         call.headers.push(("x-amz-copy-source", named.as_str().into()));
+        if !source_etag.is_empty() {
+            // Another object under the same name would be spliced into this one.
+            call.headers.push(("x-amz-copy-source-if-match", source_etag.into()));
+        }
         call.headers.push(("x-amz-copy-source-range", format!("bytes={first}-{last}").into()));
         call.headers.extend(source.key.iter().flat_map(|key| key.copy_source_headers()));
         call.slow = true;
@@ -128,6 +173,7 @@ async fn copy_in_parts(
         address: object.address.clone(),
         encryption: object.encryption.clone(),
         content_type: Some(head.content_type.clone()).filter(|kind| !kind.is_empty()),
+        content_headers: head.content_headers.clone(),
         metadata: head.metadata.clone(),
     };
     let id = client.create_multipart_upload(&kept, None).await?;
@@ -135,7 +181,7 @@ async fn copy_in_parts(
     let upload = Upload { address: &object.address, id: &id, key, checksum: None };
     let copied = fill_and_complete(client, source, &upload, &head, progress).await;
     match copied {
-        Ok(etag) => Ok(Copied { etag }),
+        Ok(etag) => Ok(Copied { etag, seen_afterwards: false }),
         Err(failed) => {
             // The first error is the one to tell.
             let _ = client.abort_multipart_upload(&object.address, &id).await;
@@ -162,7 +208,7 @@ async fn fill_and_complete(
     let copy = async |number: u16| {
         let first = u64::from(number - 1) * PART_SIZE;
         let last = (first + PART_SIZE).min(head.size) - 1;
-        let part = client.upload_part_copy(upload, source, number, (first, last)).await;
+        let part = client.upload_part_copy(upload, source, &head.etag, number, (first, last)).await;
         progress.moved(last - first + 1);
         part
     };

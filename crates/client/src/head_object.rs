@@ -24,6 +24,8 @@ pub struct ObjectHead {
     pub last_modified: String,
     /// As the header has it.
     pub content_type: String,
+    /// Those of `cache-control`, `content-disposition`, `content-encoding`, `content-language` and `expires` that it has.
+    pub content_headers: Vec<(&'static str, String)>,
     /// Of the whole object, if the server has one that can be compared.
     pub checksum: Option<(checksum::Checksum, String)>,
     /// In words: `SSE-C`, `SSE-S3`, `SSE-KMS key ID`, or none.
@@ -100,17 +102,25 @@ impl ObjectHead {
             let name = name.as_str().strip_prefix("x-amz-meta-")?;
             Some((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         });
+        let content_headers = CONTENT_HEADERS.iter().filter_map(|name| {
+            let value = headers.get(*name)?;
+            Some((*name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        });
         Some(Self {
             size: text(&CONTENT_LENGTH).parse().ok()?,
             etag: text(&ETAG).to_owned(),
             last_modified: text(&LAST_MODIFIED).to_owned(),
             content_type: text(&CONTENT_TYPE).to_owned(),
+            content_headers: content_headers.collect(),
             checksum: checksum::of_whole_object(headers),
             encryption: encryption(headers),
             metadata: metadata.collect(),
         })
     }
 }
+
+const CONTENT_HEADERS: [&str; 5] =
+    ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
 
 fn encryption(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -20,6 +20,9 @@ pub struct NewObject {
     pub encryption: Encryption,
     /// Its `Content-Type`, if it is to have one.
     pub content_type: Option<String>,
+    /// Further headers that every answer with the object is to repeat, such as `content-encoding`: names in lower case,
+    /// and values.
+    pub content_headers: Vec<(&'static str, String)>,
     /// User metadata: names without `x-amz-meta-`, in lower case, and values.
     pub metadata: Vec<(String, String)>,
 }
@@ -29,6 +32,7 @@ impl NewObject {
     pub(crate) fn headers<'a>(&'a self, metadata_names: &'a [String]) -> Headers<'a> {
         let mut headers = self.encryption.headers();
         headers.extend(self.content_type.as_ref().map(|kind| ("content-type", kind.into())));
+        headers.extend(self.content_headers.iter().map(|(name, value)| (*name, value.into())));
         headers.extend(metadata_names.iter().map(String::as_str).zip(self.metadata.iter().map(|(_, v)| v.into())));
         headers
     }

@@ -97,7 +97,13 @@ fn client_of(server: &TestServer) -> Client {
 
 fn sealed(address: &str, key: &Arc<CustomerKey>) -> NewObject {
     let encryption = Encryption::CustomerKey(key.clone());
-    NewObject { address: address.parse().unwrap(), encryption, content_type: None, metadata: Vec::new() }
+    NewObject {
+        address: address.parse().unwrap(),
+        encryption,
+        content_type: None,
+        content_headers: Vec::new(),
+        metadata: Vec::new(),
+    }
 }
 
 fn fresh_key() -> Arc<CustomerKey> {

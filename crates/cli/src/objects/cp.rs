@@ -86,8 +86,16 @@ async fn copy(
     encryption: Encryption,
     bar: &Bar,
 ) -> Result<String, ClientError> {
-    let object = NewObject { address: target, encryption, content_type: None, metadata: Vec::new() };
+    let object = NewObject {
+        address: target,
+        encryption,
+        content_type: None,
+        content_headers: Vec::new(),
+        metadata: Vec::new(),
+    };
     let source = CopySource { address, key };
-    copy_object(client, &source, &object, &bar.watcher()).await?;
-    Ok(object.address.to_string())
+    let copied = copy_object(client, &source, &object, &bar.watcher()).await?;
+    let how =
+        if copied.seen_afterwards { " (it is so already: an answer was lost, or another run did it)" } else { "" };
+    Ok(format!("{}{how}", object.address))
 }

@@ -104,7 +104,13 @@ impl PutArgs {
     }
 
     fn object(&self, address: Address, encryption: Encryption) -> NewObject {
-        NewObject { address, encryption, content_type: self.content_type.clone(), metadata: self.metadata.clone() }
+        NewObject {
+            address,
+            encryption,
+            content_type: self.content_type.clone(),
+            content_headers: Vec::new(),
+            metadata: self.metadata.clone(),
+        }
     }
 
     fn options(&self) -> anyhow::Result<UploadOptions> {

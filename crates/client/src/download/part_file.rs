@@ -128,6 +128,7 @@ mod tests {
             etag: etag.to_owned(),
             last_modified: String::new(),
             content_type: String::new(),
+            content_headers: Vec::new(),
             checksum: None,
             encryption: None,
             metadata: Vec::new(),

@@ -28,6 +28,13 @@ pub(super) struct Begun {
     part_size: u64,
     checksum: Option<String>,
     encryption: String,
+    /// What the upload began with cannot be changed later.
+    #[serde(default)]
+    content_type: Option<String>,
+    #[serde(default)]
+    content_headers: Vec<(String, String)>,
+    #[serde(default)]
+    metadata: Vec<(String, String)>,
 }
 
 /// The first line.
@@ -77,6 +84,13 @@ impl Begun {
             part_size,
             checksum: checksum.map(|checksum| checksum.name().to_owned()),
             encryption,
+            content_type: object.content_type.clone(),
+            content_headers: object
+                .content_headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+            metadata: object.metadata.clone(),
         }
     }
 
@@ -181,6 +195,9 @@ mod tests {
             part_size: 5,
             checksum: None,
             encryption: "customer key".into(),
+            content_type: None,
+            content_headers: Vec::new(),
+            metadata: Vec::new(),
         }
     }
 
@@ -206,6 +223,33 @@ mod tests {
         assert!(!changed.take_left().unwrap().same, "the file has another size");
         changed.remove().unwrap();
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_upload_that_began_with_other_headers_does_not_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("f");
+        std::fs::write(&source, b"data").unwrap();
+        let source = SourceFile::open(&source).unwrap();
+        let of = |kind: Option<&str>, encoding: Option<&str>, plan: &str| {
+            let object = NewObject {
+                address: "s3://b/k".parse().unwrap(),
+                encryption: Encryption::Unspecified,
+                content_type: kind.map(str::to_owned),
+                content_headers: encoding.map(|value| ("content-encoding", value.to_owned())).into_iter().collect(),
+                metadata: vec![("plan".to_owned(), plan.to_owned())],
+            };
+            Begun::new(&source, "https://h", &object, 5, None)
+        };
+        let same = |now: &Begun| Journal::open(Some(dir.path()), now).unwrap().take_left().unwrap().same;
+        let first = of(Some("text/csv"), Some("gzip"), "a");
+        Journal::open(Some(dir.path()), &first).unwrap().begin(&first, "id").unwrap();
+        assert!(same(&first));
+        for other in
+            [of(None, Some("gzip"), "a"), of(Some("text/csv"), None, "a"), of(Some("text/csv"), Some("gzip"), "b")]
+        {
+            assert!(!same(&other), "{other:?}");
+        }
     }
 
     #[test]
