@@ -4,20 +4,45 @@
 //! An upload's id is the version that it becomes, so the object itself tells, as long as it is current. Once it was
 //! replaced or deleted, the upload does not exist.
 
-use model::{ETag, ObjectKey};
+use model::{ETag, ObjectKey, UploadId};
 
 use crate::authorize::Granted;
 use crate::buckets::Bucket;
 use crate::checksum::StoredChecksum;
 use crate::complete_multipart_upload::{CompleteError, CompleteMultipartUpload, multipart_etag};
-use crate::encryption::{EncryptionMode, mode_of, unlock};
+use crate::encryption::{EncryptionMode, RequestedEncryption, RequestedKms, mode_of, unlock};
 use crate::error::{BadChecksum, Fault, NoSuchUpload};
 use crate::objects::identity;
 use crate::put_object::PutObjectOutput;
 use crate::records::{ObjectMetadata, ObjectRecord};
-use crate::uploads::Uploads;
+use crate::uploads::{UploadFacts, Uploads};
 
 impl Uploads {
+    /// What a policy may know of an upload that became the current object. Nothing more is written for it, so what
+    /// policies demand of writes has been met; the object has the mode and the KMS key that were asked for. It does not
+    /// tell whether `AES256` came beside its customer key: it counts as if it did, as the strictest of policies ask.
+    pub(crate) async fn facts_of_completed(
+        &self,
+        bucket: &Bucket,
+        object: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<UploadFacts>, Fault> {
+        let current = self.objects.current(&bucket.partition(object)).await?;
+        let Some(current) = current.filter(|current| current.record.version.as_bytes() == upload.as_bytes()) else {
+            return Ok(None);
+        };
+        let encryption = mode_of(&current.record.wrap);
+        let requested = RequestedEncryption {
+            server_header: matches!(encryption, EncryptionMode::Server | EncryptionMode::Customer),
+            customer_header: encryption == EncryptionMode::Customer,
+            kms: match &encryption {
+                EncryptionMode::Kms(facts) => Some(RequestedKms { key_id: Some(facts.kms_key.to_string()) }),
+                EncryptionMode::Server | EncryptionMode::Customer => None,
+            },
+        };
+        Ok(Some(UploadFacts { requested, encryption }))
+    }
+
     /// What the completion answered, if the upload became the current object out of the same parts.
     pub(crate) async fn completed_before(
         &self,

@@ -82,7 +82,7 @@ impl Uploads {
         self.store_key().digest_sealer(bucket.id.as_bytes())
     }
 
-    /// What a policy may know of an upload. It tells nothing else, so it needs no grant.
+    /// What a policy may know of an upload, or of the current object that it became. It tells nothing else, so it needs no grant.
     ///
     /// # Errors
     /// When our side fails; an unknown upload is `None`.
@@ -92,11 +92,13 @@ impl Uploads {
         object: &ObjectKey,
         upload: UploadId,
     ) -> Result<Option<UploadFacts>, Fault> {
-        let current = self.current(&bucket.partition(object), upload).await?;
-        Ok(current.map(|current| UploadFacts {
-            requested: current.record.requested,
-            encryption: mode_of(&current.record.wrap),
-        }))
+        match self.current(&bucket.partition(object), upload).await? {
+            Some(current) => Ok(Some(UploadFacts {
+                requested: current.record.requested,
+                encryption: mode_of(&current.record.wrap),
+            })),
+            None => self.facts_of_completed(bucket, object, upload).await,
+        }
     }
 
     pub(crate) async fn current(
