@@ -40,7 +40,7 @@ impl Endpoint {
         for (index, url) in args.endpoints.iter().enumerate() {
             let pair = one_of("--credentials", &pairs, index, count)?;
             let credentials = Credentials {
-                access_key_id: pair.access_key_id.to_string(),
+                access_key_id: pair.access_key_id.clone(),
                 secret_key: pair.secret_key.clone(),
                 region: args.region.clone(),
             };

@@ -41,7 +41,7 @@ impl HttpsDoor {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
         let credentials = Credentials {
-            access_key_id: variable(ACCESS_KEY_VARIABLE)?,
+            access_key_id: Zeroizing::new(variable(ACCESS_KEY_VARIABLE)?),
             secret_key: Zeroizing::new(variable(SECRET_KEY_VARIABLE)?),
             region: region.to_owned(),
         };

@@ -99,14 +99,15 @@ sse_c = {
     "x-amz-server-side-encryption-customer-key": "{KEY}",
     "x-amz-server-side-encryption-customer-key-MD5": "{MD5}",
 }
-bucket.new_key("KEY").set_contents_from_filename("FILE", headers=dict(sse_c))
+bucket.new_key("KEY").set_contents_from_filename("FILE", headers=dict(sse_c), encrypt_key=True)
 bucket.get_key("KEY", headers=dict(sse_c)).get_contents_to_filename("FILE", headers=dict(sse_c))
 
 # aws-cli (in bash; the key does not appear in the list of processes)
 aws s3 cp --sse-c AES256 --sse-c-key fileb://<(canopic key-file raw {FILE}) FILE s3://BUCKET/KEY
 aws s3 cp --sse-c AES256 --sse-c-key fileb://<(canopic key-file raw {FILE}) s3://BUCKET/KEY FILE
 
-# s3cmd (uploads in one request only; its parts and downloads do not carry the key)
+# s3cmd (only on a machine of your own: the key stands in the list of processes while it runs)
+# (uploads in one request only; its parts and downloads do not carry the key)
 s3cmd put --disable-multipart \
     --add-header='x-amz-server-side-encryption-customer-algorithm:AES256' \
     --add-header='x-amz-server-side-encryption-customer-key:{KEY}' \
@@ -135,6 +136,10 @@ mod tests {
         for field in ["{KEY}", "{MD5}", "{FILE}"] {
             assert!(!text.contains(field), "{field}");
         }
+        let s3cmd = text.split("\n\n").find(|snippet| snippet.starts_with("# s3cmd")).unwrap();
+        assert!(s3cmd.contains("list of processes"), "{s3cmd}");
+        // The guide's bucket policy wants the mode's header besides the key's.
+        assert!(text.contains("headers=dict(sse_c), encrypt_key=True)"));
         assert!(text.capacity() >= text.len());
     }
 }

@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::credentials::KeyPair;
 use crate::customer_key::{Headers, random};
 use crate::endpoint::Endpoint;
-use crate::error::Refusal;
+use crate::error::{ClientError, Refusal};
 use crate::sign::{Credentials, Signer};
 use crate::xml::Element;
 use bytes::Bytes;
@@ -96,13 +96,24 @@ impl<'a> Call<'a> {
 
 impl Client {
     /// A client that signs with `pair`, or not at all.
-    #[must_use]
-    pub fn new(endpoint: Endpoint, pair: Option<KeyPair>, region: &str, patience: Patience) -> Self {
+    ///
+    /// # Errors
+    /// [`ClientError::TokenInTheClear`].
+    pub fn new(
+        endpoint: Endpoint,
+        pair: Option<KeyPair>,
+        region: &str,
+        patience: Patience,
+    ) -> Result<Self, ClientError> {
+        // A token is sent as it is; whoever reads it has all that it may.
+        if pair.as_ref().is_some_and(|pair| pair.secret_key.is_empty()) && !endpoint.keeps_secrets() {
+            return Err(ClientError::TokenInTheClear);
+        }
         let (signer, session_token) = match pair {
             None => (None, None),
             Some(pair) => {
                 let credentials = Credentials {
-                    access_key_id: pair.access_key_id.to_string(),
+                    access_key_id: pair.access_key_id,
                     secret_key: pair.secret_key,
                     region: region.to_owned(),
                 };
@@ -110,7 +121,7 @@ impl Client {
             }
         };
         let region = region.to_owned();
-        Self(Arc::new(Inner { endpoint, signer, session_token, region, patience, idle: Mutex::default() }))
+        Ok(Self(Arc::new(Inner { endpoint, signer, session_token, region, patience, idle: Mutex::default() })))
     }
 
     /// Where it goes.
@@ -222,3 +233,23 @@ fn unavailable(attempts: u32, trouble: &Trouble) -> Failed {
 
 const ATTEMPTS_AT_500: u32 = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Addressing, Trust};
+
+    #[test]
+    fn a_token_goes_nowhere_in_the_clear() {
+        let client = |url: &str, secret: &str| {
+            let endpoint = Endpoint::new(url, &Trust::System, Addressing::Path).unwrap();
+            let secret_key = Zeroizing::new(secret.to_owned());
+            let pair = KeyPair { access_key_id: Zeroizing::new("id".to_owned()), secret_key, session_token: None };
+            Client::new(endpoint, Some(pair), "us-east-1", Patience::default())
+        };
+        assert!(matches!(client("http://store.example.org:9000", ""), Err(ClientError::TokenInTheClear)));
+        for (url, secret) in [("http://store.example.org:9000", "secret"), ("http://127.0.0.1:9000", "")] {
+            assert!(client(url, secret).is_ok(), "{url}");
+        }
+    }
+}

@@ -44,6 +44,9 @@ impl KeyPair {
     /// # Errors
     /// [`CredentialsError::Missing`].
     pub fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self, CredentialsError> {
+        // An empty secret stands beside a token; an empty access key is none.
+        let is_secret = |name: &str| name.contains("SECRET");
+        let environment = |name: &str| environment(name).filter(|value| is_secret(name) || !value.is_empty());
         let either = |ours: &str, of_aws: &str| {
             let found = environment(ours).or_else(|| environment(of_aws));
             found.map(Zeroizing::new).ok_or(CredentialsError::Missing)
@@ -109,6 +112,18 @@ mod tests {
         assert_eq!(parsed("access_key = ID\nsecret_key = a/b+c=\n"), pair);
         assert_eq!(parsed("\naccess_key=ID\r\nsecret_key=a/b+c=\r\n\n"), pair);
         assert_eq!(parsed("cnptToken\n"), Some(("cnptToken".to_owned(), String::new())));
+    }
+
+    #[test]
+    fn an_empty_access_key_is_none_and_an_empty_secret_is_that_of_a_token() {
+        let pair = |variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+            KeyPair::from_environment(value).ok().map(|pair| pair.access_key_id.to_string())
+        };
+        let aws = ("AWS_ACCESS_KEY_ID", "aws");
+        assert_eq!(pair(&[("CANOPIC_ACCESS_KEY", ""), aws, ("AWS_SECRET_ACCESS_KEY", "s")]).as_deref(), Some("aws"));
+        assert_eq!(pair(&[("CANOPIC_ACCESS_KEY", ""), ("CANOPIC_SECRET_KEY", "s")]), None);
+        assert_eq!(pair(&[("CANOPIC_ACCESS_KEY", "token"), ("CANOPIC_SECRET_KEY", "")]).as_deref(), Some("token"));
     }
 
     #[test]

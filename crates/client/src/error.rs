@@ -1,8 +1,9 @@
 //! What can go wrong, sorted by what the user can do about it.
 
 use crate::customer_key::NoRandomness;
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why an operation did not succeed. Nothing in it is secret.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum ClientError {
     /// A customer key over a connection that everybody on the way can read.
     #[error("a customer key is sent over https only; this endpoint is http")]
     CustomerKeyInTheClear,
+    /// A token over a connection that everybody on the way can read.
+    #[error("a token is sent over https only; this endpoint is http")]
+    TokenInTheClear,
     /// The object cannot be read whole and right.
     #[error("damaged: {object}: {what}")]
     Damaged {
@@ -93,7 +97,7 @@ pub enum ClientError {
         why: &'static str,
     },
     /// A file on this machine.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -101,10 +105,10 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The file was written to while it was uploaded.
-    #[error("{}: the file changed while it was read; nothing was stored, run the command again", .0.display())]
+    #[error("{}: the file changed while it was read; nothing was stored, run the command again", shown(.0))]
     FileChanged(PathBuf),
     /// The file cannot be uploaded with parts of this size.
-    #[error("{}: more than 10,000 parts; give a larger --part-size", .0.display())]
+    #[error("{}: more than 10,000 parts; give a larger --part-size", shown(.0))]
     TooManyParts(PathBuf),
     /// No randomness.
     #[error(transparent)]
@@ -144,8 +148,17 @@ pub struct Refusal {
     pub message: String,
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// A path for a human: control characters are shown escaped, since names of downloaded files come from a server.
+pub fn shown(path: &Path) -> impl fmt::Display {
+    let mut text = String::new();
+    for c in path.to_string_lossy().chars() {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         for text in [&self.code, &self.message].into_iter().filter(|text| !text.is_empty()) {
             write!(f, " {text}")?;
@@ -160,7 +173,22 @@ impl ClientError {
         move |source| Self::File { path, source }
     }
 
-    pub(crate) fn nonsense(what: impl std::fmt::Display, why: &'static str) -> Self {
+    pub(crate) fn nonsense(what: impl fmt::Display, why: &'static str) -> Self {
         Self::Nonsense { what: what.to_string(), why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_cannot_move_the_cursor() {
+        let path = PathBuf::from("report\u{1b}]0;title\u{7}\nü.txt");
+        assert_eq!(shown(&path).to_string(), "report\\u{1b}]0;title\\u{7}\\nü.txt");
+        let failed = ClientError::file(&path)(io::Error::other("no"));
+        for error in [failed, ClientError::FileChanged(path.clone()), ClientError::TooManyParts(path)] {
+            assert!(!error.to_string().contains(char::is_control), "{error:?}");
+        }
     }
 }

@@ -54,7 +54,7 @@ pub use delete_objects::DELETE_MAX;
 pub use download::{Downloaded, download, download_to};
 pub use encryption::Encryption;
 pub use endpoint::{Addressing, Endpoint, EndpointError, Trust};
-pub use error::{ClientError, Damage, Refusal};
+pub use error::{ClientError, Damage, Refusal, shown};
 pub use head_object::ObjectHead;
 pub use list_multipart_uploads::UnfinishedUpload;
 pub use list_objects::{ListedObject, Listing, Page};

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 /// Who signs, and for which region.
 pub struct Credentials {
     /// Sent in the clear with every request, unless it is a token; never printed.
-    pub access_key_id: String,
+    pub access_key_id: Zeroizing<String>,
     /// May be empty: a token is sent as access key without a secret.
     pub secret_key: Zeroizing<String>,
     /// Such as `us-east-1`.
@@ -57,7 +57,7 @@ impl Signer {
         let request_hash = hex::encode(canonical_request_hash(parts, &signed_headers));
         let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{request_hash}");
         let signature = hex::encode(*hmac(self.signing_key(day), to_sign.as_bytes()));
-        let access_key_id = &self.credentials.access_key_id;
+        let access_key_id = self.credentials.access_key_id.as_str();
         format!(
             "AWS4-HMAC-SHA256 Credential={access_key_id}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
         )

@@ -144,7 +144,8 @@ impl Uploader {
     }
 
     async fn read_part(&self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Bytes, ClientError> {
-        let mut part = Vec::new();
+        // The room of a whole part at once: one that grew would take up to twice that.
+        let mut part = Vec::with_capacity(usize::try_from(self.part_size()).unwrap_or(usize::MAX));
         stream.take(self.part_size()).read_to_end(&mut part).await.map_err(ClientError::file("-"))?;
         Ok(part.into())
     }
@@ -163,7 +164,11 @@ impl Uploader {
             Some((id, done)) => (id, done),
             None => match self.client.create_multipart_upload(object, self.options.checksum).await {
                 Ok(id) => {
-                    journal.begin(&begun, &id)?;
+                    if let Err(error) = journal.begin(&begun, &id) {
+                        // Nobody would know of it. The first error is the one to tell.
+                        let _ = self.client.abort_multipart_upload(&object.address, &id).await;
+                        return Err(error);
+                    }
                     (id, BTreeMap::new())
                 }
                 Err(error) => {
@@ -178,7 +183,8 @@ impl Uploader {
         let outcome = self.finish_upload(file, part_size, &upload, done, &mut journal, progress).await;
         match outcome {
             Ok(uploaded) => {
-                journal.remove()?;
+                // The object is whole. A journal that stays names an upload that is gone: the next run begins anew.
+                let _ = journal.remove();
                 if resumed > 0
                     && let Some(key) = object.encryption.customer_key()
                 {

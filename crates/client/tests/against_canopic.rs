@@ -92,7 +92,7 @@ fn client_of(server: &TestServer) -> Client {
         session_token: None,
     };
     let patience = Patience { attempts: 3, first_wait: Duration::from_millis(5), ..Patience::default() };
-    Client::new(endpoint, Some(pair), "us-east-1", patience)
+    Client::new(endpoint, Some(pair), "us-east-1", patience).unwrap()
 }
 
 fn sealed(address: &str, key: &Arc<CustomerKey>) -> NewObject {

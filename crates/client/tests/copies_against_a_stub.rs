@@ -47,7 +47,7 @@ async fn stub(answer: impl Fn(&str, usize) -> Option<String> + Send + 'static) -
     });
     let endpoint = Endpoint::new(&url, &Trust::System, Addressing::Path).unwrap();
     let patience = Patience { attempts: 3, first_wait: Duration::from_millis(1), stall: Duration::from_secs(5) };
-    (Client::new(endpoint, None, "us-east-1", patience), seen)
+    (Client::new(endpoint, None, "us-east-1", patience).unwrap(), seen)
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Option<String> {

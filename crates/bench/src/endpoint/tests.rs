@@ -46,7 +46,7 @@ async fn https_needs_something_to_trust() {
 #[tokio::test]
 async fn credentials_come_from_files_then_ours_then_those_of_aws() {
     let from_environment = endpoints("--endpoint http://127.0.0.1:1").await.unwrap();
-    assert_eq!(from_environment[0].credentials.access_key_id, "aws-id");
+    assert_eq!(from_environment[0].credentials.access_key_id.as_str(), "aws-id");
     assert_eq!(*from_environment[0].credentials.secret_key, "", "a token has an empty secret");
     let two = "--endpoint http://127.0.0.1:1 --endpoint http://127.0.0.1:2";
     let file = |text: &str| {
@@ -58,7 +58,7 @@ async fn credentials_come_from_files_then_ours_then_those_of_aws() {
     let option = |file: &tempfile::NamedTempFile| format!(" --credentials {}", file.path().display());
     let (first, second) = (option(&first), option(&second));
     let once = endpoints(&format!("{two}{first}")).await.unwrap();
-    assert_eq!(once[1].credentials.access_key_id, "a");
+    assert_eq!(once[1].credentials.access_key_id.as_str(), "a");
     let each = endpoints(&format!("{two}{first}{second}")).await.unwrap();
     assert_eq!((each[0].credentials.access_key_id.as_str(), each[0].credentials.secret_key.as_str()), ("a", "s"));
     assert_eq!((each[1].credentials.access_key_id.as_str(), each[1].credentials.secret_key.as_str()), ("token", ""));

@@ -71,6 +71,6 @@ impl AccessArgs {
         };
         let stall = Duration::from_secs(self.timeout);
         let patience = Patience { attempts: self.attempts, stall, ..Patience::default() };
-        Ok(Client::new(endpoint, pair, region.as_deref().unwrap_or("us-east-1"), patience))
+        Ok(Client::new(endpoint, pair, region.as_deref().unwrap_or("us-east-1"), patience)?)
     }
 }

@@ -40,6 +40,7 @@ pub(super) const fn of(error: &ClientError) -> u8 {
         ClientError::CustomerKeyNotApplicable { .. } => KEY_NOT_APPLICABLE,
         ClientError::CustomerKeyIgnored { .. } => KEY_IGNORED,
         ClientError::CustomerKeyInTheClear
+        | ClientError::TokenInTheClear
         | ClientError::Refused { .. }
         | ClientError::Nonsense { .. }
         | ClientError::File { .. }

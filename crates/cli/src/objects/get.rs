@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use client::{Address, Client, ClientError, CustomerKey, Downloaded, ListedObject, download, download_to};
+use client::{Address, Client, ClientError, CustomerKey, Downloaded, ListedObject, download, download_to, shown};
 
 use super::access_args::AccessArgs;
 use super::bars::Bar;
@@ -101,7 +101,7 @@ fn said(target: &Path, downloaded: &Downloaded) -> String {
         0 => String::new(),
         resumed => format!(", {resumed} of an earlier run"),
     };
-    format!("{} {} ({verified}{resumed})", target.display(), downloaded.size)
+    format!("{} {} ({verified}{resumed})", shown(target), downloaded.size)
 }
 
 /// A standard stream without its buffer of lines.

@@ -9,7 +9,7 @@ const DATE: (&str, Cow<'static, str>) = ("x-amz-date", Cow::Borrowed(STAMP));
 
 fn signer() -> Signer {
     Signer::new(Arc::new(Credentials {
-        access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+        access_key_id: Zeroizing::new("AKIAIOSFODNN7EXAMPLE".into()),
         secret_key: Zeroizing::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()),
         region: "us-east-1".into(),
     }))

@@ -49,7 +49,7 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let credentials = Credentials {
-            access_key_id: access_key_id.to_owned(),
+            access_key_id: access_key_id.to_owned().into(),
             secret_key: Zeroizing::new(secret.to_owned()),
             region: "us-east-1".to_owned(),
         };
