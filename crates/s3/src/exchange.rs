@@ -23,7 +23,7 @@ pub struct RequestSummary {
     pub principal: Option<String>,
     /// The code of the error answer.
     pub error: Option<String>,
-    /// The encryption mode that the object had or got: `SSE-S3` or `SSE-C`.
+    /// The encryption mode that the object had or got: `SSE-S3`, `SSE-KMS` or `SSE-C`.
     pub encryption: Option<&'static str>,
 }
 

@@ -68,7 +68,7 @@ fn is_customer_header(name: &str) -> bool {
 const ATTRIBUTES: HeaderName = HeaderName::from_static("x-amz-object-attributes");
 
 /// Headers that mean one thing, besides all of `x-amz-*`.
-const SINGLE: [HeaderName; 14] = [
+const SINGLE: [HeaderName; 15] = [
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -79,6 +79,7 @@ const SINGLE: [HeaderName; 14] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
+    header::IF_RANGE,
     header::IF_UNMODIFIED_SINCE,
     header::RANGE,
     header::TRANSFER_ENCODING,
@@ -142,7 +143,9 @@ mod tests {
 
     #[test]
     fn doubled_and_unreadable_headers_are_refused() {
-        for name in ["authorization", "x-amz-date", "x-amz-server-side-encryption-customer-key", "content-md5"] {
+        for name in
+            ["authorization", "x-amz-date", "x-amz-server-side-encryption-customer-key", "content-md5", "if-range"]
+        {
             let mut headers = HeaderMap::new();
             headers.append(name, HeaderValue::from_static("a"));
             assert_eq!(code(&headers, "/b/o", true), None);

@@ -121,7 +121,9 @@ impl PartsPage {
         let rest = sizes.get(self.after..).unwrap_or_default();
         let shown = &rest[..rest.len().min(self.limit)];
         text.push_str("<ObjectParts>");
-        element(text, "IsTruncated", if shown.len() < rest.len() { "true" } else { "false" });
+        // A page of nothing has no next one: its marker would lead to the same page for ever.
+        let is_truncated = self.limit > 0 && shown.len() < rest.len();
+        element(text, "IsTruncated", if is_truncated { "true" } else { "false" });
         element(text, "MaxParts", &self.limit.to_string());
         element(text, "NextPartNumberMarker", &(self.after.min(sizes.len()) + shown.len()).to_string());
         element(text, "PartNumberMarker", &self.after.to_string());
@@ -194,7 +196,7 @@ mod tests {
             (1000, 0, false, 3, part(1, 5) + &part(2, 6) + &part(3, 7)),
             (2, 0, true, 2, part(1, 5) + &part(2, 6)),
             (2, 2, false, 3, part(3, 7)),
-            (0, 0, true, 0, String::new()),
+            (0, 0, false, 0, String::new()),
             (1000, 3, false, 3, String::new()),
             (1000, 9, false, 3, String::new()),
         ] {

@@ -97,4 +97,6 @@ async fn the_parts_of_an_upload_are_told_in_pages() {
     assert_eq!((second.element("PartsCount"), second.element("IsTruncated")), ("2", "false"));
     let first = attributes(&site, Who::Owner, "o", &page[..1]).await;
     assert_eq!((first.element("NextPartNumberMarker"), first.element("IsTruncated")), ("1", "true"));
+    let nothing = attributes(&site, Who::Owner, "o", &[("x-amz-max-parts", "0")]).await;
+    assert_eq!(nothing.element("IsTruncated"), "false", "the next page would be this one");
 }
