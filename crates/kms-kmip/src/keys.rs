@@ -115,6 +115,11 @@ impl KmipKeys {
     async fn set_state(&self, id: &KmsKeyId, state: KmsKeyState) -> Result<KmsKey, KeyServiceError> {
         let _one_at_a_time = self.changing.lock().await;
         let versions = self.versions(id).await?;
+        let pending = matches!(key_of(id, &versions).state, KmsKeyState::PendingDeletion(_));
+        if pending && state != KmsKeyState::Enabled {
+            // It would cancel the deletion, or put it off, in passing.
+            return Err(KeyServiceError::PendingDeletion(id.clone()));
+        }
         let mark = mark_of(state);
         let mark = Mark { namespace: &self.prefix, data: &mark };
         for some in versions.chunks(ASKS_MAX) {

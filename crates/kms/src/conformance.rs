@@ -189,7 +189,14 @@ async fn a_key_pending_deletion_does_nothing_until_that_is_cancelled(kms: &dyn K
     let pending = kms.schedule_deletion(&id, NEVER_COMES).await.expect("the deletion is scheduled");
     assert_eq!(pending.state, KmsKeyState::PendingDeletion(NEVER_COMES));
     assert_eq!(kms.describe(&id).await.expect("the key is described"), pending);
-    assert_rests(kms, &id, &key, &sealed, &KeyServiceError::PendingDeletion(id.clone())).await;
+    let refusal = KeyServiceError::PendingDeletion(id.clone());
+    assert_rests(kms, &id, &key, &sealed, &refusal).await;
+    let later = Timestamp::from_millis(NEVER_COMES.as_millis() + 1);
+    assert_eq!(kms.schedule_deletion(&id, later).await.err().as_ref(), Some(&refusal));
+    if abilities.disable {
+        assert_eq!(kms.disable(&id).await.err().as_ref(), Some(&refusal));
+    }
+    assert_eq!(kms.describe(&id).await.expect("the key is described"), pending, "the time stays");
     assert_eq!(kms.create(&id).await, Err(KeyServiceError::AlreadyExists(id.clone())));
     assert_eq!(kms.enable(&id).await.expect("the deletion is cancelled").state, KmsKeyState::Enabled);
     assert_opens(kms, &id, &key, &sealed, CONTEXT).await;
