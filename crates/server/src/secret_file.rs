@@ -36,7 +36,8 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
 /// Creates a file or replaces it: readers see the old bytes or the new ones.
 ///
 /// # Errors
-/// [`SecretFileError`] when the bytes could not be made durable; the old file is then still there.
+/// [`SecretFileError`] when the bytes could not be made durable. The file may hold the old bytes or the new ones then,
+/// and after a power cut the other ones.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     write_then(path, bytes, |unpublished| std::fs::rename(unpublished, path))
         .map_err(|source| SecretFileError { path: path.to_owned(), source })

@@ -63,7 +63,8 @@ impl LocalKeyring {
         Ok(self.change(move |keys, _| Ok((keys.without_retired(&ids), ()))).await?)
     }
 
-    /// Seals the keyring file under another root key. From then on the old one does not open it.
+    /// Seals the keyring file under another root key. From then on the old one does not open it. When that fails, the file
+    /// is written in its old form again; should that fail too, either root key may be the one that opens it.
     ///
     /// # Errors
     /// What keeps the keyring from changing.
@@ -72,7 +73,17 @@ impl LocalKeyring {
             let mut keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
             let keeper = keeper.as_mut().ok_or(READ_ONLY)?;
             let keys = shared.state().keys.share();
-            write_down(keeper, &root_key, &keys)?;
+            if let Err(error) = write_down(keeper, &root_key, &keys) {
+                // The new form may be what the next start finds, and the old root key would not open it.
+                if let Err(error) = write_down(keeper, &keeper.root_key, &keys) {
+                    tracing::error!(
+                        target: "canopic::keys", %error,
+                        "the keyring may be sealed under the new root key or the old one: keep both until a start has \
+                         shown which of them it needs",
+                    );
+                }
+                return Err(error);
+            }
             keeper.root_key = root_key;
             shared.show(keeper, keys);
             Ok(())

@@ -116,8 +116,10 @@ impl KeyService for LocalKeyring {
 
     async fn is_current(&self, id: &KmsKeyId, sealed: &[u8]) -> Result<bool, KeyServiceError> {
         let state = self.state();
-        let current = find(&state.keys, id)?.versions.current().key.id();
-        Ok(KeyEncryptionKey::sealer_of(sealed)? == current)
+        let versions = &find(&state.keys, id)?.versions;
+        let sealer = KeyEncryptionKey::sealer_of(sealed)?;
+        versions.find(sealer).ok_or(KeyServiceError::UnknownKey(sealer))?;
+        Ok(sealer == versions.current().key.id())
     }
 }
 

@@ -5,7 +5,7 @@ use model::{BucketId, KmsKeyId, ObjectKey, VersionId};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::{KeyService as _, KmsKeyState, MemoryKeyringFile, conformance};
+use crate::{KeyService as _, KeyringFile, KeyringFileError, KmsKeyState, MemoryKeyringFile, conformance};
 
 fn with_identity(test: impl FnOnce(&ObjectIdentity<'_>)) {
     let object = ObjectKey::parse("testfile").unwrap();
@@ -282,6 +282,32 @@ async fn a_resealed_keyring_opens_with_its_new_root_key_only_and_goes_on_changin
     let (sealed_by, presented) = (Some(root_key([6; 32]).id()), root_key(ROOT_KEY).id());
     assert_eq!(error, OpenKeyringError::WrongRootKey { sealed_by, presented });
     assert!(Kept::at(kept.file.bytes(), [6; 32]).keyring.same_as(&kept.keyring));
+}
+
+/// Puts the new bytes there, and once says that it could not.
+struct Unsure {
+    file: MemoryKeyringFile,
+    is_sure: std::sync::atomic::AtomicBool,
+}
+
+impl KeyringFile for Unsure {
+    fn replace(&self, sealed: &[u8]) -> Result<(), KeyringFileError> {
+        self.file.replace(sealed)?;
+        let is_sure = self.is_sure.swap(true, Ordering::Relaxed);
+        if is_sure { Ok(()) } else { Err(KeyringFileError("not durable".to_owned())) }
+    }
+}
+
+#[tokio::test]
+async fn after_a_reseal_that_failed_the_old_root_key_still_opens_the_file() {
+    let sealed = LocalKeyring::create(&root_key(ROOT_KEY)).1;
+    let file = Arc::new(Unsure { file: MemoryKeyringFile::new(sealed.clone()), is_sure: Default::default() });
+    let clock = Arc::new(SetClock(AtomicU64::new(1_000)));
+    let keyring = LocalKeyring::open(&root_key(ROOT_KEY), &sealed).ok().unwrap();
+    let keyring = keyring.kept_by(Keeper { root_key: root_key(ROOT_KEY), file: file.clone(), clock });
+    assert!(keyring.reseal(root_key([6; 32])).await.is_err());
+    assert_eq!(keyring.root_key_id(), root_key(ROOT_KEY).id());
+    assert!(LocalKeyring::open(&root_key(ROOT_KEY), &file.file.bytes()).ok().unwrap().same_as(&keyring));
 }
 
 #[tokio::test]
