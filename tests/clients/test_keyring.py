@@ -144,6 +144,29 @@ def test_the_drill_a_lost_machine(site, tmp_path, passphrase_file):
     assert other.stop() == 0
 
 
+def test_a_backup_that_is_older_than_a_key_that_objects_need_is_told(site, tmp_path, passphrase_file):
+    """The default KMS key comes with the first object that asks for one, after the backup."""
+    backup = str(tmp_path / "keyring.age")
+    site.command("keyring", "backup", backup, "--passphrase-file", passphrase_file)
+    s3 = boto3_client(site, site.root)
+    s3.put_object(Bucket=BUCKET, Key="plain", Body=b"plain")
+    s3.put_object(Bucket=BUCKET, Key="kms", Body=b"kms", ServerSideEncryption="aws:kms")
+    assert site.stop() == 0
+    keyring = site.data_dir / "keyring"
+    keyring.unlink()
+
+    restore = ("keyring", "restore", backup, "--passphrase-file", passphrase_file)
+    told = refused(site, *restore)
+    assert "aws/s3 (1 objects" in told and "--incomplete" in told, told
+    assert not keyring.exists()
+    site.command(*restore, "--incomplete")
+    counted = site.command("keyring", "status", "--count", "--offline")
+    assert re.search(r"^aws/s3 +missing ", counted, re.M) and "1 without their key" in counted, counted
+    assert run(site, "verify-at-rest", "--quick").returncode != 0
+    site.start()
+    assert boto3_client(site, site.root).get_object(Bucket=BUCKET, Key="plain")["Body"].read() == b"plain"
+
+
 def test_a_backup_needs_its_passphrase_and_is_never_written_over_a_file(site, tmp_path, passphrase_file):
     backup = tmp_path / "keyring.age"
     site.command("keyring", "backup", str(backup), "--passphrase-file", passphrase_file)

@@ -31,7 +31,10 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     for problem in &report.problems {
         output::line(&format!("{}:{}: {}", problem.file.display(), problem.line, problem.what))?;
     }
-    if report.expected_found == Some(false) {
+    let is_older = |head: &AuditHead| report.first.is_some_and(|first| head.number < first);
+    if report.expected_found == Some(false) && args.expect.as_ref().is_some_and(is_older) {
+        output::line("the expected head is older than the oldest file that is kept")?;
+    } else if report.expected_found == Some(false) {
         output::line("the expected head is not in the log: its end was cut off, or it is another log")?;
     }
     if report.lost > 0 {

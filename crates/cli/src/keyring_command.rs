@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
-use server::{BackupKey, Restored};
+use server::{BackupKey, Lacking, RestoreError, Restored};
 
 use crate::door::DoorArgs;
 use crate::output;
@@ -74,6 +74,9 @@ pub(crate) enum KeyringCommand {
         /// The passphrase is the first line of this file [default: it is asked for]
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// Also when objects need keys that the backup lacks: they do not open then
+        #[arg(long)]
+        incomplete: bool,
         #[command(flatten)]
         settings: SettingArgs<Place>,
     },
@@ -106,8 +109,8 @@ pub(crate) fn run(command: KeyringCommand) -> anyhow::Result<ExitCode> {
             KeyringCommand::Backup { file, passphrase_file, door } => {
                 backup(&file, passphrase_file.as_deref(), door).await?;
             }
-            KeyringCommand::Restore { file, passphrase_file, settings } => {
-                restore(&file, passphrase_file.as_deref(), settings).await?;
+            KeyringCommand::Restore { file, passphrase_file, incomplete, settings } => {
+                restore(&file, passphrase_file.as_deref(), incomplete, settings).await?;
             }
             KeyringCommand::Reseal { new_root_key_file, door } => reseal(&new_root_key_file, door).await?,
             KeyringCommand::NewRootKey { file } => {
@@ -177,12 +180,24 @@ async fn backup(file: &Path, passphrase_file: Option<&Path>, door: DoorArgs) -> 
     Ok(())
 }
 
-async fn restore(file: &Path, passphrase_file: Option<&Path>, settings: SettingArgs<Place>) -> anyhow::Result<()> {
+async fn restore(
+    file: &Path,
+    passphrase_file: Option<&Path>,
+    incomplete: bool,
+    settings: SettingArgs<Place>,
+) -> anyhow::Result<()> {
     let config = settings.load()?;
     let sealed = read(file).with_context(|| file.display().to_string())?;
     let passphrase = passphrase::ask(passphrase_file)?;
     let backup = age_file::open(passphrase, &sealed).with_context(|| file.display().to_string())?;
-    match server::restore_keyring(&config, &backup).await? {
+    let lacking = if incomplete { Lacking::Restore } else { Lacking::Refuse };
+    let restored = server::restore_keyring(&config, &backup, lacking).await;
+    let restored = restored.map_err(|error| match error {
+        error @ (RestoreError::Lacks { .. } | RestoreError::Unreadable(_)) => anyhow::Error::new(error)
+            .context("nothing was restored; with --incomplete it is, and what needs the other keys is lost"),
+        error => error.into(),
+    })?;
+    match restored {
         Restored::AlreadyThere => output::note("the keyring is there already, with the same keys"),
         Restored::Made { with_root_key } => {
             let made = if with_root_key { "the keyring and a root key were made" } else { "the keyring was made" };
@@ -198,7 +213,14 @@ async fn reseal(file: &Path, door: DoorArgs) -> anyhow::Result<()> {
     if made {
         output::note(&format!("made a new root key: {}", file.display()));
     }
-    let keyring = door.call(&ResealKeyring { root_key: Secret::new(text.to_string()) }).await?;
+    let resealed = door.call(&ResealKeyring { root_key: Secret::new(text.to_string()) }).await;
+    let keyring = resealed.with_context(|| {
+        format!(
+            "the keyring may be sealed under {} already: keep this root key and the old one until a start has shown \
+             which of them the keyring needs",
+            file.display()
+        )
+    })?;
     output::line(&format!("root key {}", keyring.root_key_id))?;
     output::note(&format!(
         "the next start needs {}: put it where the old root key was, or set root_key_file",
@@ -207,11 +229,26 @@ async fn reseal(file: &Path, door: DoorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file that only its owner may read, and makes it durable.
+/// Writes a file that only its owner may read, whole or not at all, and makes it durable. Never over a file.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let name = path.file_name().ok_or_else(|| std::io::Error::other("not a file name"))?;
+    let unpublished = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
+    // What was cut off there earlier was never published.
+    match std::fs::remove_file(&unpublished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unpublished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A hard link, unlike a rename, never replaces.
+        std::fs::hard_link(&unpublished, path)
+    })();
+    // After a failure the first error is the one to tell.
+    let removed = std::fs::remove_file(&unpublished);
+    written?;
+    removed?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }
@@ -244,5 +281,10 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(write(&path, b"other").is_err());
         assert_eq!(read(&path).unwrap(), b"sealed");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        // What a kill left of the writing is no obstacle, and was never under the final name.
+        std::fs::write(dir.path().join(".next.new"), b"sea").unwrap();
+        write(&dir.path().join("next"), b"sealed").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use envelope::{OpenKeyringError, RootKey, RootKeyTextError};
 use kms::{LocalKeyring, NoAudit};
+use operations::{HeldBy, KeyCensus};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, RootKeySource};
+use crate::config::{Config, KmsService, RootKeySource};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::installation::{self, InstallationError};
 use crate::secret_file::{self, SecretFileError};
@@ -71,6 +72,30 @@ pub enum RestoreError {
         /// What the store says.
         reason: String,
     },
+    /// The store needs keys that the backup does not have.
+    #[error(
+        "objects in {} need keys that came after this backup, and would not open: {}. Look for a newer backup; one \
+         that is restored later cannot be put over this one.",
+        data_dir.display(), keys.join(", ")
+    )]
+    Lacks {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Each of the keys, with how much it holds, for people.
+        keys: Vec<String>,
+    },
+    /// Some records cannot be read, so nobody knows which keys they need.
+    #[error("{0} records of the store cannot be read, so nobody knows which keys they need")]
+    Unreadable(u64),
+}
+
+/// What becomes of a backup that lacks keys which objects in the store need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// It is refused.
+    Refuse,
+    /// It is restored all the same: what it has opens, the rest does not.
+    Restore,
 }
 
 /// How a restore ended well.
@@ -124,11 +149,12 @@ fn open_backup(backup: &[u8]) -> Result<LocalKeyring, BackupError> {
 }
 
 /// Makes the keyring file of a data directory out of a backup, sealed under this machine's root key. No server may run
-/// on the directory. A keyring that is there is never replaced.
+/// on the directory. A keyring that is there is never replaced. The records of a store that is there are all gone through
+/// before, to see which keys they need.
 ///
 /// # Errors
 /// [`RestoreError`].
-pub async fn restore_keyring(config: &Config, backup: &[u8]) -> Result<Restored, RestoreError> {
+pub async fn restore_keyring(config: &Config, backup: &[u8], lacking: Lacking) -> Result<Restored, RestoreError> {
     let keyring = open_backup(backup)?;
     let data_dir = DataDir::open_or_create(&config.data_dir)?;
     if data_dir.keyring().exists() {
@@ -142,6 +168,10 @@ pub async fn restore_keyring(config: &Config, backup: &[u8]) -> Result<Restored,
         let store = store::open(&data_dir, &ServerKeys::local(keyring.clone()), Arc::new(NoAudit)).await;
         let operations = store.map_err(|error| other(error.to_string()))?;
         operations.users.root().await.map_err(|error| other(error.to_string()))?;
+        if lacking == Lacking::Refuse {
+            let census = operations.rewrapper.census(&|_| ()).await.map_err(|error| other(error.to_string()))?;
+            check_that_nothing_lacks(config, &census)?;
+        }
     }
     let (root_key, with_root_key) = match (installation::read_root_key(&config.root_key)?, &config.root_key) {
         (Some(root_key), _) => (root_key, false),
@@ -150,6 +180,28 @@ pub async fn restore_keyring(config: &Config, backup: &[u8]) -> Result<Restored,
     };
     secret_file::create(&data_dir.keyring(), &keyring.sealed_under(&root_key))?;
     Ok(Restored::Made { with_root_key })
+}
+
+/// Whether all keys are there that the keyring is to have.
+fn check_that_nothing_lacks(config: &Config, census: &KeyCensus) -> Result<(), RestoreError> {
+    let mut keys = Vec::new();
+    for (held_by, count) in census.held_by.iter().filter(|(_, count)| count.missing > 0) {
+        let name = match held_by {
+            HeldBy::Keyring(id) => format!("version {id}"),
+            HeldBy::Kms(id) if matches!(config.kms.service, KmsService::Local) => format!("KMS key {id}"),
+            // The keyring is not the one to have it.
+            HeldBy::Kms(_) | HeldBy::Customer => continue,
+        };
+        keys.push(format!("{name} ({} objects and uploads)", count.missing));
+    }
+    keys.sort();
+    if !keys.is_empty() {
+        return Err(RestoreError::Lacks { data_dir: config.data_dir.clone(), keys });
+    }
+    match census.unreadable {
+        0 => Ok(()),
+        unreadable => Err(RestoreError::Unreadable(unreadable)),
+    }
 }
 
 /// Reads the root key file at `path`, or makes it with a fresh root key if there is none: its text, and whether it was
@@ -194,25 +246,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (config, keyring) = (config(dir.path()), keyring());
         let backup = backup_of(&keyring);
-        assert_eq!(restore_keyring(&config, &backup).await.unwrap(), Restored::Made { with_root_key: true });
+        assert_eq!(
+            restore_keyring(&config, &backup, Lacking::Refuse).await.unwrap(),
+            Restored::Made { with_root_key: true }
+        );
         let found = installation::Installation::open(&config.data_dir, &config.root_key).unwrap();
         assert!(found.keyring.same_as(&keyring));
         assert_ne!(found.keyring.root_key_id(), keyring.root_key_id());
         drop(found);
-        assert_eq!(restore_keyring(&config, &backup).await.unwrap(), Restored::AlreadyThere);
+        assert_eq!(restore_keyring(&config, &backup, Lacking::Refuse).await.unwrap(), Restored::AlreadyThere);
     }
 
     #[tokio::test]
     async fn a_keyring_that_differs_or_does_not_open_is_left_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path());
-        restore_keyring(&config, &backup_of(&keyring())).await.unwrap();
+        restore_keyring(&config, &backup_of(&keyring()), Lacking::Refuse).await.unwrap();
         let file = config.data_dir.join("keyring");
         let before = std::fs::read(&file).unwrap();
         let other = backup_of(&keyring());
-        assert!(matches!(restore_keyring(&config, &other).await, Err(RestoreError::Differs(_))));
+        assert!(matches!(restore_keyring(&config, &other, Lacking::Refuse).await, Err(RestoreError::Differs(_))));
         std::fs::remove_file(config.root_key.file().unwrap()).unwrap();
-        assert!(matches!(restore_keyring(&config, &other).await, Err(RestoreError::Installation(_))));
+        assert!(matches!(restore_keyring(&config, &other, Lacking::Refuse).await, Err(RestoreError::Installation(_))));
         assert_eq!(std::fs::read(&file).unwrap(), before);
         assert!(!config.root_key.file().unwrap().exists());
     }
@@ -222,7 +277,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path());
         let keyring = keyring();
-        restore_keyring(&config, &backup_of(&keyring)).await.unwrap();
+        restore_keyring(&config, &backup_of(&keyring), Lacking::Refuse).await.unwrap();
         let made = installation::Installation::open(&config.data_dir, &config.root_key).unwrap();
         let operations =
             store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit)).await.unwrap();
@@ -230,11 +285,11 @@ mod tests {
         drop((operations, made));
 
         std::fs::remove_file(config.data_dir.join("keyring")).unwrap();
-        let error = restore_keyring(&config, &backup_of(&self::keyring())).await.unwrap_err();
+        let error = restore_keyring(&config, &backup_of(&self::keyring()), Lacking::Refuse).await.unwrap_err();
         assert!(matches!(error, RestoreError::OtherStore { .. }), "{error}");
         assert!(!config.data_dir.join("keyring").exists());
         assert_eq!(
-            restore_keyring(&config, &backup_of(&keyring)).await.unwrap(),
+            restore_keyring(&config, &backup_of(&keyring), Lacking::Refuse).await.unwrap(),
             Restored::Made { with_root_key: false }
         );
     }

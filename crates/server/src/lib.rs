@@ -39,7 +39,7 @@ pub use audit_log::{AuditLogError, Head as AuditHead, Problem as AuditProblem, R
 pub use data_dir::{DataDirError, admin_socket};
 pub use gateway::GatewayError;
 pub use installation::InstallationError;
-pub use keyring_backup::{BackupError, BackupKey, RestoreError, Restored, restore_keyring, root_key_text};
+pub use keyring_backup::{BackupError, BackupKey, Lacking, RestoreError, Restored, restore_keyring, root_key_text};
 pub use kms_provider::KmsError;
 pub use offline::{Offline, OfflineError};
 pub use offline_store::{OfflineExportError, OfflineStore, OfflineStoreError};

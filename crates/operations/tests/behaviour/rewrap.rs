@@ -3,7 +3,7 @@
 
 use envelope::{ContextDigest, KeyId};
 use kms::{KeyService as _, KmsWrapRequest};
-use model::{EncryptionContext, KmsKeyId};
+use model::{EncryptionContext, KmsKeyId, Timestamp};
 use operations::{
     CannedAcl, CopyObject, CopySource, HeldBy, KeyCensus, MetadataDirective, Rewrap, Rewrapper, Step, WriteConditions,
     WriteEncryption,
@@ -231,6 +231,31 @@ async fn buckets_that_come_and_go_meanwhile_do_not_hinder_it() {
     let done = site.rewrap_to_the_end(rewrap).await;
     assert_eq!((done.failed(), site.census().await.outdated), (0, 0));
     assert_eq!(site.get("object", None).await.unwrap(), b"new");
+}
+
+#[tokio::test]
+async fn records_whose_key_is_not_there_are_counted() {
+    let site = Site::new().await;
+    let (lost, kept) = (KmsKeyId::parse("lost").unwrap(), KmsKeyId::parse("kept").unwrap());
+    for (kms_key, object, bucket_key) in [(&lost, "one", true), (&lost, "two", false), (&kept, "three", true)] {
+        let _ = site.keyring.create(kms_key).await;
+        let context = ContextDigest::of(&EncryptionContext::default());
+        let request = KmsWrapRequest { kms_key: Some(kms_key.clone()), context, bucket_key };
+        let put = put_request(body(b"bytes"), None);
+        let put = operations::PutObject { encryption: WriteEncryption::Kms(request), ..put };
+        site.put_with(object, put).await.unwrap();
+    }
+    site.put("server", b"bytes", None).await.unwrap();
+    let missing = |census: &KeyCensus| {
+        let missing: Vec<_> = census.held_by.iter().filter(|(_, count)| count.missing > 0).collect();
+        missing.into_iter().map(|(held_by, count)| (held_by.clone(), count.missing)).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&site.census().await), []);
+    site.keyring.schedule_deletion(&lost, Timestamp::from_millis(1)).await.unwrap();
+    assert_eq!(site.keyring.destroy_due(Timestamp::from_millis(2)).await.unwrap(), [lost.clone()]);
+    let census = site.census().await;
+    assert_eq!((missing(&census), census.outdated), (vec![(HeldBy::Kms(lost), 2)], 0));
+    assert_eq!(census.total(), 4);
 }
 
 #[tokio::test]
