@@ -93,10 +93,9 @@ impl Uploads {
         upload: UploadId,
     ) -> Result<Option<UploadFacts>, Fault> {
         match self.current(&bucket.partition(object), upload).await? {
-            Some(current) => Ok(Some(UploadFacts {
-                requested: current.record.requested,
-                encryption: mode_of(&current.record.wrap),
-            })),
+            Some(current) => {
+                Ok(Some(UploadFacts { requested: current.record.requested, encryption: mode_of(&current.record.wrap) }))
+            }
             None => self.facts_of_completed(bucket, object, upload).await,
         }
     }
