@@ -154,7 +154,8 @@ fn a_data_directory_without_its_root_key_is_refused_in_clear_words() {
     let refused = run(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(
-        stderr(&refused).contains("the root key file ./canopic-data.root-key is not there. Put it back"),
+        stderr(&refused)
+            .contains("is missing: the root key file ./canopic-data.root-key is not there. Put it back, or say"),
         "{refused:?}"
     );
     assert!(!dir.path().join("canopic-data.root-key").exists());
