@@ -330,6 +330,10 @@ impl KeyService for KmipKeys {
         let versions = self.versions(id).await?;
         Ok(current(&versions).is_some_and(|version| version.uid == uid))
     }
+
+    fn sealer<'a>(&self, sealed: &'a [u8]) -> &'a [u8] {
+        SealedKey::decode(sealed).map_or(sealed, |sealed| sealed.uid.as_bytes())
+    }
 }
 
 fn only<'a>(answer: &'a Answer, asks: &[Ask<'_>]) -> Result<Outcome<'a>, Malformed> {

@@ -191,6 +191,11 @@ impl KeyService for VaultTransit {
         let version = wire::ciphertext_of(sealed).and_then(wire::version_of).ok_or(Damaged)?;
         Ok(self.describe(id).await?.versions == version)
     }
+
+    fn sealer<'a>(&self, sealed: &'a [u8]) -> &'a [u8] {
+        let body = wire::ciphertext_of(sealed).and_then(|text| text.rfind(':'));
+        body.map_or(sealed, |at| &sealed[..at])
+    }
 }
 
 /// How Transit says that a ciphertext is not what it made, or not for this associated data.

@@ -172,6 +172,12 @@ impl CachedKms {
         self.kms.is_current(id, sealed).await
     }
 
+    /// See [`KeyService::sealer`].
+    #[must_use]
+    pub fn sealer<'a>(&self, sealed: &'a [u8]) -> &'a [u8] {
+        self.kms.sealer(sealed)
+    }
+
     /// Wipes what is kept of a key.
     pub fn forget(&self, id: &KmsKeyId) {
         self.opened.remove_where(|(kms_key, _)| kms_key == id);

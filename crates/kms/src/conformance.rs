@@ -207,11 +207,14 @@ async fn a_rotated_key_opens_what_its_older_versions_wrapped(kms: &dyn KeyServic
     if !abilities.rotate {
         return assert_not_supported(kms.rotate(&id).await);
     }
-    let mut wrapped = Vec::new();
+    let mut wrapped: Vec<(KeyEncryptionKey, Vec<u8>)> = Vec::new();
     for version in 1..=3 {
         let key = KeyEncryptionKey::generate();
         let sealed = kms.wrap(&id, &key, CONTEXT).await.expect("the key wraps");
         assert!(kms.is_current(&id, &sealed).await.expect("it is told") || !abilities.tell_version);
+        for (_, older) in &wrapped {
+            assert_ne!(kms.sealer(&sealed), kms.sealer(older), "versions are told apart by their sealers");
+        }
         wrapped.push((key, sealed));
         let rotated = kms.rotate(&id).await.expect("the key is rotated");
         assert_eq!((rotated.state, rotated.versions), (KmsKeyState::Enabled, version + 1));

@@ -140,6 +140,13 @@ impl DataKeys {
         }
     }
 
+    /// What [`Self::is_current`] goes by in a wrap for a KMS: it says the same of all wraps by the same KMS key for which this
+    /// is the same.
+    #[must_use]
+    pub fn sealer<'a>(&self, kms: &'a KmsEnvelope) -> &'a [u8] {
+        self.kms.as_ref().map_or(&kms.sealed_key, |service| service.sealer(&kms.sealed_key))
+    }
+
     /// To be called before many wraps are made anew: no key that was kept for a bucket serves any more, because it may
     /// have been sealed by an older version of its KMS key.
     pub fn renew(&self) {
