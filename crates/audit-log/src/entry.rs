@@ -48,32 +48,55 @@ impl FromStr for Head {
 
 /// What is told of one use: an entry without its number and its tag.
 pub(crate) fn of_use(key_use: &KeyUse<'_>, at: Timestamp) -> String {
-    fields(&json!({
-        "time": text_of(at),
-        "principal": key_use.requester.principal.arn().unwrap_or_else(|| "anonymous".to_owned()),
-        "operation": match key_use.operation {
-            KeyOperation::Wrap => "wrap",
-            KeyOperation::Unwrap => "unwrap",
-        },
-        "key": text_of_key(key_use.key),
-        "bucket": key_use.requester.bucket.as_str(),
-        "object": key_use.object.object.as_str(),
-        "version": key_use.object.version.to_string(),
-        "outcome": text_of_outcome(key_use.outcome),
-    }))
+    let operation = match key_use.operation {
+        KeyOperation::Wrap => "wrap",
+        KeyOperation::Unwrap => "unwrap",
+    };
+    let mut fields = Fields::at(at);
+    fields
+        .add("principal", &key_use.requester.principal.arn().unwrap_or_else(|| "anonymous".to_owned()))
+        .add("operation", operation)
+        .add("key", &text_of_key(key_use.key))
+        .add("bucket", key_use.requester.bucket.as_str())
+        .add("object", key_use.object.object.as_str())
+        .add("version", &key_use.object.version.to_string())
+        .add("outcome", &text_of_outcome(key_use.outcome));
+    fields.0
 }
 
 /// What is told of a change of keys.
 pub(crate) fn of_change(change: &KeyChange<'_>, at: Timestamp) -> String {
     let server = || "server".to_owned();
     let principal = change.principal.map_or_else(server, |who| who.arn().unwrap_or_else(|| "anonymous".to_owned()));
-    fields(&json!({
-        "time": text_of(at),
-        "principal": principal,
-        "operation": change.operation.as_str(),
-        "key": change.key.map_or_else(|| "keyring".to_owned(), text_of_key),
-        "outcome": text_of_outcome(change.outcome),
-    }))
+    let mut fields = Fields::at(at);
+    fields
+        .add("principal", &principal)
+        .add("operation", change.operation.as_str())
+        .add("key", &change.key.map_or_else(|| "keyring".to_owned(), text_of_key))
+        .add("outcome", &text_of_outcome(change.outcome));
+    fields.0
+}
+
+/// Texts as the inside of a JSON object. There is one for every use of a key, so it is not built as a tree first.
+struct Fields(String);
+
+impl Fields {
+    fn at(at: Timestamp) -> Self {
+        let mut fields = Self(String::with_capacity(384));
+        fields.add("time", &text_of(at));
+        fields
+    }
+
+    fn add(&mut self, name: &'static str, value: &str) -> &mut Self {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+        self.0.push_str(&Value::from(value).to_string());
+        self
+    }
 }
 
 /// The first entry of a file: what the chain was before it.

@@ -69,7 +69,7 @@ impl Writer {
             let taken = runtime.block_on(async {
                 tokio::time::timeout(SYNC_EVERY, messages.recv_many(&mut batch, BATCH_LEN_MAX)).await
             });
-            let nobody_left = taken == Ok(0);
+            let (nobody_left, is_full) = (taken == Ok(0), taken == Ok(BATCH_LEN_MAX));
             let mut closing = None;
             for message in batch {
                 match message {
@@ -90,6 +90,10 @@ impl Writer {
             }
             if nobody_left {
                 return;
+            }
+            // While the writer sleeps, who tells it something only puts it into the queue and wakes nobody.
+            if !is_full {
+                std::thread::sleep(GATHERING);
             }
         }
     }
@@ -164,6 +168,9 @@ impl Writer {
 
 /// How long a line may wait to be synced.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How long lines gather before they are formatted. A wake-up for each would cost more than all the rest of it.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// Lines that are formatted before they are written.
 const BATCH_LEN_MAX: usize = 512;
