@@ -229,7 +229,7 @@ mod tests {
     fn an_upload_that_began_with_other_headers_does_not_go_on() {
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("f");
-        std::fs::write(&source, b"data").unwrap();
+        File::create(&source).unwrap().write_all(b"data").unwrap();
         let source = SourceFile::open(&source).unwrap();
         let of = |kind: Option<&str>, encoding: Option<&str>, plan: &str| {
             let object = NewObject {
