@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use envelope::{StoreKey, sealed_len};
 use kms::DataKeys;
-use model::{BucketId, BucketName, Principal};
+use model::{BucketId, BucketName, KmsKeyId, Principal};
 use storage::{Blobs, Inventory, Metadata, Scope, Table};
 
 use crate::error::Fault;
@@ -118,6 +118,9 @@ struct Run<'a> {
     throttle: &'a dyn Throttle,
     sink: &'a mut dyn VerifySink,
     summary: VerifySummary,
+    /// KMS keys that the KMS did not serve for once, and why: it is not asked for them again, so that a million objects
+    /// do not wait for it a million times.
+    given_up: HashMap<KmsKeyId, String>,
 }
 
 impl AtRest {
@@ -152,7 +155,15 @@ impl AtRest {
         sink: &mut dyn VerifySink,
     ) -> Result<VerifySummary, Fault> {
         let summary = VerifySummary::default();
-        let mut run = Run { at_rest: self, records: self.records(), selection, throttle, sink, summary };
+        let mut run = Run {
+            at_rest: self,
+            records: self.records(),
+            selection,
+            throttle,
+            sink,
+            summary,
+            given_up: HashMap::new(),
+        };
         run.all().await?;
         Ok(run.summary)
     }

@@ -163,6 +163,11 @@ impl Run<'_> {
             );
             return None;
         };
+        if let Some(why) = wrap.kms.as_ref().and_then(|kms| self.given_up.get(&kms.kms_key)) {
+            let problem = Problem::KeyNotAtHand(why.clone());
+            self.tell_of(subject, "object record", problem);
+            return None;
+        }
         let identity = ObjectIdentity { bucket: subject.bucket.id, object: &object, version };
         let requester = Requester { principal: &self.at_rest.principal, bucket };
         match self.at_rest.keys.unwrap(wrap, &identity, requester).await {
@@ -171,6 +176,11 @@ impl Run<'_> {
                 Some(UnlockedObject::new(data_key))
             }
             Err(error) => {
+                if let Some(kms) = &wrap.kms
+                    && matches!(error, KeyServiceError::Unavailable(_) | KeyServiceError::Refused(_))
+                {
+                    self.given_up.insert(kms.kms_key.clone(), error.to_string());
+                }
                 let problem = match &error {
                     KeyServiceError::UnknownKey(_) | KeyServiceError::NotFound(_) | KeyServiceError::Damaged(_) => {
                         Problem::WrapDoesNotOpen(error.to_string())
