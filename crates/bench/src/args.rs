@@ -139,6 +139,8 @@ pub enum Operation {
     Range,
     /// Ask for the headers of objects
     Head,
+    /// Copy objects onto themselves, so that they change hands; the key is the same before and after
+    Rekey,
     /// List page after page
     List,
     /// Delete objects
@@ -170,6 +172,7 @@ impl Operation {
             Self::Get => "get",
             Self::Range => "range",
             Self::Head => "head",
+            Self::Rekey => "rekey",
             Self::List => "list",
             Self::Delete => "delete",
             Self::Mixed => "mixed",

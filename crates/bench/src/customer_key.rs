@@ -28,6 +28,15 @@ impl CustomerKey {
             ("x-amz-server-side-encryption-customer-key-md5", &self.md5_base64),
         ]
     }
+
+    /// The headers that open the source of a copy.
+    pub(crate) fn copy_source_headers(&self) -> [(&'static str, &str); 3] {
+        [
+            ("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
+            ("x-amz-copy-source-server-side-encryption-customer-key", &self.base64),
+            ("x-amz-copy-source-server-side-encryption-customer-key-md5", &self.md5_base64),
+        ]
+    }
 }
 
 /// Fills `bytes` from the generator of the TLS library, which is here anyway.

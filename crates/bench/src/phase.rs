@@ -12,6 +12,7 @@ pub(crate) enum Step {
     Get,
     Range,
     Head,
+    Rekey,
     List,
     Delete,
     Mixed,

@@ -124,7 +124,7 @@ fn round_limits(args: &BenchArgs) -> (u64, Duration) {
     let longest = Duration::from_secs(3600);
     let by_size = match args.operation {
         Operation::Range => args.range_size.bytes().min(args.size.bytes()),
-        Operation::Head | Operation::List => 0,
+        Operation::Head | Operation::Rekey | Operation::List => 0,
         _ => args.size.bytes(),
     };
     let default_count = worth(4 << 30, by_size).clamp(16, 1000);

@@ -101,6 +101,26 @@ impl Requests {
         Ok(0)
     }
 
+    /// Copies an object onto itself under the key that it has. No body is sent and none comes.
+    pub(crate) async fn rekey(&mut self, object_key: &str) -> Result<u64, Failure> {
+        let plan = self.plan.clone();
+        let mut call = Call::new(Method::PUT, object_key);
+        call.headers = match &plan.encryption {
+            Encryption::None | Encryption::ServerKey => vec![("x-amz-server-side-encryption", "AES256".into())],
+            Encryption::CustomerKey(key) => {
+                let pairs = key.headers().into_iter().chain(key.copy_source_headers());
+                pairs.map(|(name, value)| (name, value.into())).collect()
+            }
+        };
+        call.headers.push(("x-amz-copy-source", format!("/{}/{object_key}", plan.bucket).into()));
+        let answer = self.client.call(call, Sink::Text).await?;
+        // A copy may fail behind a status of success (API reference, CopyObject).
+        if !String::from_utf8_lossy(&answer.text).contains("<CopyObjectResult") {
+            return Err(Failure::Mismatch("no result of a copy"));
+        }
+        Ok(0)
+    }
+
     pub(crate) async fn delete(&mut self, object_key: &str) -> Result<u64, Failure> {
         let mut call = Call::new(Method::DELETE, object_key);
         call.expected = StatusCode::NO_CONTENT;

@@ -212,6 +212,7 @@ fn step_of(operation: Operation) -> Step {
         Operation::Get => Step::Get,
         Operation::Range => Step::Range,
         Operation::Head => Step::Head,
+        Operation::Rekey => Step::Rekey,
         Operation::List => Step::List,
         Operation::Delete => Step::Delete,
         Operation::Mixed => Step::Mixed,
@@ -221,7 +222,12 @@ fn step_of(operation: Operation) -> Step {
 
 /// Whether the objects exist before the first round.
 fn reads(operation: Operation) -> bool {
-    matches!(operation, Operation::Get | Operation::Range | Operation::Head | Operation::List | Operation::Mixed)
+    match operation {
+        Operation::Get | Operation::Range | Operation::Head | Operation::Rekey | Operation::List | Operation::Mixed => {
+            true
+        }
+        Operation::Put | Operation::Multipart | Operation::Delete => false,
+    }
 }
 
 /// Whether a round leaves objects in a folder of its own.

@@ -67,6 +67,10 @@ impl Worker {
             Step::ReadBack => (Operation::Get, self.requests.get(&in_turn()).await),
             Step::Get => (Operation::Get, self.get_any(phase).await),
             Step::Head => (Operation::Head, self.head_any(phase).await),
+            Step::Rekey => {
+                let object_key = self.any(phase);
+                (Operation::Rekey, self.requests.rekey(&object_key).await)
+            }
             Step::Range => {
                 let object_key = self.any(phase);
                 let offset = self.random.below(self.plan.size - self.plan.range_size + 1);

@@ -54,6 +54,15 @@ async fn ranges_and_heads_are_checked() {
 }
 
 #[tokio::test]
+async fn a_rekey_copies_objects_onto_themselves_and_moves_nothing() {
+    let server = TinyServer::start(None, Faults::default()).await;
+    let report = bench(&server, "rekey --count 30 --keys 5 --size 1MiB --sse c").await;
+    assert_eq!((operations(&report), report.errors(), report.endpoints[0].figures.all.bytes), (30, 0, 0));
+    // One PUT is the bucket's, five are the objects'.
+    assert_eq!((server.requests("PUT"), server.requests("DELETE")), (36, 5));
+}
+
+#[tokio::test]
 async fn what_is_read_is_written_in_parts_when_asked() {
     let server = TinyServer::start(None, Faults::default()).await;
     let line = "range --in-parts --part-size 1MiB --count 20 --keys 2 --size 3MiB --range-size 1000 --verify";

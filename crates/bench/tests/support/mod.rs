@@ -139,6 +139,11 @@ impl Seen {
             ("PUT", Some(id)) => self.upload_part(id, query["partNumber"].parse().unwrap(), body),
             ("POST", Some(id)) => self.complete(id, object_key),
             ("DELETE", Some(id)) => status(if self.uploads.remove(id).is_some() { 204 } else { 404 }),
+            ("PUT", None) if headers.contains_key("x-amz-copy-source") => {
+                let source = headers["x-amz-copy-source"].to_str().unwrap();
+                let is_there = source == path && self.objects.contains_key(&object_key);
+                if is_there { document("<CopyObjectResult/>") } else { status(404) }
+            }
             ("PUT", None) => {
                 self.objects.insert(object_key, body);
                 status(200)
