@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(read(&path).unwrap(), b"sealed");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         // What a kill left of the writing is no obstacle, and was never under the final name.
-        std::fs::write(dir.path().join(".next.new"), b"sea").unwrap();
+        std::fs::File::create(dir.path().join(".next.new")).unwrap();
         write(&dir.path().join("next"), b"sealed").unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }
