@@ -131,7 +131,7 @@ def test_the_key_is_not_in_the_list_of_processes(cli, link, bucket, key, tmp_pat
 def snippet(cli, key, client):
     """The lines under the comment that names a client."""
     shown = cli("key-file", "show", key).decode()
-    sections = re.split(r"\n(?=# )", shown)
+    sections = re.split(r"\n(?=# \S)", shown)
     (found,) = [section for section in sections if section.startswith(f"# {client}")]
     return "\n".join(found.splitlines()[1:])
 

@@ -107,7 +107,7 @@ aws s3 cp --sse-c AES256 --sse-c-key fileb://<(canopic key-file raw {FILE}) FILE
 aws s3 cp --sse-c AES256 --sse-c-key fileb://<(canopic key-file raw {FILE}) s3://BUCKET/KEY FILE
 
 # s3cmd (only on a machine of your own: the key stands in the list of processes while it runs)
-# (uploads in one request only; its parts and downloads do not carry the key)
+#   Uploads in one request only: its parts and downloads do not carry the key.
 s3cmd put --disable-multipart \
     --add-header='x-amz-server-side-encryption-customer-algorithm:AES256' \
     --add-header='x-amz-server-side-encryption-customer-key:{KEY}' \
