@@ -11,7 +11,7 @@ from harness.content import SIZES, content
 from harness.server import BINARY, KeyPair, Server
 from harness.signing import Signer
 
-pytest_plugins = ["matrix.counting"]
+pytest_plugins = ["matrix.counting", "harness.cli"]
 
 _names = itertools.count()
 

@@ -7,7 +7,7 @@ import certifi
 import pytest
 
 from harness.checksums import checksum
-from harness.cli import (  # noqa: F401
+from harness.cli import (
     DAMAGED,
     DENIED,
     MISSING,
@@ -17,10 +17,8 @@ from harness.cli import (  # noqa: F401
     SMALL_PARTS,
     UNAVAILABLE,
     WRONG,
-    cli,
     cli_of,
     fails,
-    key,
     key_file,
 )
 from harness.content import KIB, MIB, content, customer_key, sse_c

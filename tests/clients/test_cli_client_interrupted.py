@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.cli import DAMAGED, DENIED, SMALL_PARTS, cli, cli_of, fails, journals, key, key_file, link  # noqa: F401
+from harness.cli import DAMAGED, DENIED, SMALL_PARTS, cli_of, fails, journals, key_file
 from harness.clients import boto3_client
 from harness.content import MIB, content, customer_key, sse_c
 from harness.faults import SlowLink

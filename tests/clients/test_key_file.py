@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import boto2
-from harness.cli import SMALL_PARTS, cli, fails, journals, key, key_file, link  # noqa: F401
+from harness.cli import SMALL_PARTS, fails, journals, key_file
 from harness.content import MIB, b64, content, customer_key, sse_c
 from harness.server import BINARY
 

@@ -71,15 +71,7 @@ def test_keys_are_managed_from_here(kmip_server, kmip_s3):
 
 @pytest.mark.parametrize("away", ["down", "hanging"])
 def test_while_the_kmip_server_is_away_cached_keys_open_and_the_rest_waits(pykmip, kmip_server, kmip_s3, away):
-    outage = Outage(kmip_server, kmip_s3)
-    outage.restart_gateway()
-    leave, come_back = {"down": (pykmip.kill, pykmip.start), "hanging": (pykmip.pause, pykmip.go_on)}[away]
-    leave()
-    try:
-        outage.check_while_away()
-    finally:
-        come_back()
-    outage.check_after()
+    Outage(kmip_server, kmip_s3).survive(*{"down": (pykmip.kill, pykmip.start), "hanging": (pykmip.pause, pykmip.go_on)}[away])
     reason = {"down": "cannot connect", "hanging": "no answer within 4000 ms"}[away]
     assert reason in kmip_server.log.read_text()
 

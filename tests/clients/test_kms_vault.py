@@ -67,15 +67,7 @@ def test_keys_are_managed_from_here_as_far_as_openbao_can(vault_server, vault_s3
 
 @pytest.mark.parametrize("away", ["sealed", "hanging"])
 def test_while_vault_is_away_cached_keys_open_and_the_rest_waits(bao, vault_server, vault_s3, away):
-    outage = Outage(vault_server, vault_s3)
-    outage.restart_gateway()
-    leave, come_back = {"sealed": (bao.seal, bao.unseal), "hanging": (bao.pause, bao.go_on)}[away]
-    leave()
-    try:
-        outage.check_while_away()
-    finally:
-        come_back()
-    outage.check_after()
+    Outage(vault_server, vault_s3).survive(*{"sealed": (bao.seal, bao.unseal), "hanging": (bao.pause, bao.go_on)}[away])
     reason = {"sealed": "sealed", "hanging": "no answer within 2000 ms"}[away]
     assert reason in vault_server.log.read_text()
 

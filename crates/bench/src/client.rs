@@ -7,14 +7,12 @@ use crate::pattern::Cursor;
 use crate::plan::Plan;
 use crate::xml;
 use bytes::Bytes;
-use client::{Connection, Sent, SignedParts, Signer, stamp};
+use client::{Connection, Sent, SignedParts, Signer, now, stamp};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
-use time::OffsetDateTime;
 
 /// A client with at most one connection.
 pub(crate) struct Client {
@@ -229,14 +227,6 @@ fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(value).map_err(|_| Failure::Mismatch(UNSENDABLE))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a client signs the time of its own machine; there is no server clock here"
-)]
-fn now() -> OffsetDateTime {
-    SystemTime::now().into()
 }
 
 const UNSENDABLE: &str = "a name, region or key that HTTP cannot carry";

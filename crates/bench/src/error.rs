@@ -70,9 +70,9 @@ pub enum BenchError {
         #[source]
         source: io::Error,
     },
-    /// The system gave no random bytes.
-    #[error("no random bytes")]
-    Random,
+    /// See [`client::NoRandomness`].
+    #[error(transparent)]
+    Random(#[from] client::NoRandomness),
     /// Bucket or objects could not be prepared.
     #[error("{endpoint}: {step} failed: {failure}")]
     Preparation {

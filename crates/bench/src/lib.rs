@@ -17,7 +17,6 @@
 mod args;
 mod body;
 mod client;
-mod customer_key;
 mod endpoint;
 mod error;
 mod histogram;

@@ -1,9 +1,9 @@
 //! The command line, checked: what every round does, with every bound in place.
 
 use crate::args::{BenchArgs, MAX_COUNT, MAX_KEYS, Operation, Sse};
-use crate::customer_key::CustomerKey;
 use crate::error::BenchError;
 use crate::human::ByteSize;
+use client::CustomerKey;
 use model::BucketName;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Plan {
         let encryption = match args.sse {
             Sse::None => Encryption::None,
             Sse::S3 => Encryption::ServerKey,
-            Sse::C => Encryption::CustomerKey(CustomerKey::random()?),
+            Sse::C => Encryption::CustomerKey(CustomerKey::generate()?),
         };
         let size = args.size.bytes();
         let (count, duration) = round_limits(args);
@@ -144,7 +144,7 @@ fn worth(bytes: u64, size: u64) -> u64 {
 
 fn run_prefix() -> Result<String, BenchError> {
     let mut run = [0; 6];
-    crate::customer_key::fill_random(&mut run)?;
+    client::random(&mut run)?;
     Ok(format!("canopic-bench/{}/", hex::encode(run)))
 }
 

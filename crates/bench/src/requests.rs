@@ -107,10 +107,7 @@ impl Requests {
         let mut call = Call::new(Method::PUT, object_key);
         call.headers = match &plan.encryption {
             Encryption::None | Encryption::ServerKey => vec![("x-amz-server-side-encryption", "AES256".into())],
-            Encryption::CustomerKey(key) => {
-                let pairs = key.headers().into_iter().chain(key.copy_source_headers());
-                pairs.map(|(name, value)| (name, value.into())).collect()
-            }
+            Encryption::CustomerKey(key) => key.headers().into_iter().chain(key.copy_source_headers()).collect(),
         };
         call.headers.push(("x-amz-copy-source", format!("/{}/{object_key}", plan.bucket).into()));
         let answer = self.client.call(call, Sink::Text).await?;
@@ -145,7 +142,7 @@ fn writing(plan: &Plan) -> Headers<'_> {
 fn customer_key(plan: &Plan) -> Headers<'_> {
     match &plan.encryption {
         Encryption::None | Encryption::ServerKey => Vec::new(),
-        Encryption::CustomerKey(key) => key.headers().map(|(name, value)| (name, value.into())).into(),
+        Encryption::CustomerKey(key) => key.headers().into(),
     }
 }
 

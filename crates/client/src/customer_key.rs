@@ -68,7 +68,8 @@ impl CustomerKey {
     }
 
     /// The three headers of every request that writes or reads an object under the key.
-    pub(crate) fn headers(&self) -> [(&'static str, Cow<'_, str>); 3] {
+    #[must_use]
+    pub fn headers(&self) -> [(&'static str, Cow<'_, str>); 3] {
         [
             (ALGORITHM, Cow::Borrowed("AES256")),
             ("x-amz-server-side-encryption-customer-key", Cow::Borrowed(&self.base64)),
@@ -77,7 +78,8 @@ impl CustomerKey {
     }
 
     /// The three headers that open the source of a copy.
-    pub(crate) fn copy_source_headers(&self) -> [(&'static str, Cow<'_, str>); 3] {
+    #[must_use]
+    pub fn copy_source_headers(&self) -> [(&'static str, Cow<'_, str>); 3] {
         [
             ("x-amz-copy-source-server-side-encryption-customer-algorithm", Cow::Borrowed("AES256")),
             ("x-amz-copy-source-server-side-encryption-customer-key", Cow::Borrowed(&self.base64)),
@@ -86,8 +88,11 @@ impl CustomerKey {
     }
 }
 
-/// Fills `bytes` from the generator of the TLS library.
-pub(crate) fn random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+/// Fills `bytes` from the generator of the TLS library, which is here anyway.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(bytes).map_err(|_| NoRandomness)
 }
 

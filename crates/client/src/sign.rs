@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use zeroize::Zeroizing;
@@ -70,6 +71,16 @@ impl Signer {
         let (_, key) = self.signing_key.as_ref().expect("the day's key was just derived when it was missing");
         key
     }
+}
+
+/// The time that requests are signed with: the client's own.
+#[must_use]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a client signs the time of its own machine; there is no server clock here"
+)]
+pub fn now() -> OffsetDateTime {
+    SystemTime::now().into()
 }
 
 /// The time as `x-amz-date` wants it: `20130524T000000Z`.

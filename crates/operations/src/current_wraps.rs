@@ -3,8 +3,9 @@ use std::collections::HashMap;
 use kms::{DataKeys, KeyServiceError, StoredWrap};
 use model::KmsKeyId;
 
-/// Which wraps are by the current version of their key. What the same version sealed shares the answer, and a KMS that does not serve for a key is not asked for that key again, so that looking at a million records does not wait
-/// for it a million times.
+/// Which wraps are by the current version of their key. What the same version sealed shares the answer, and a KMS that
+/// does not serve for a key is not asked for that key again, so that looking at a million records does not wait for it
+/// a million times.
 pub(crate) struct CurrentWraps<'a> {
     keys: &'a DataKeys,
     /// By KMS key and what tells its versions apart.

@@ -1,4 +1,4 @@
-"""The commands for users as a test gives them, with fixtures: import `cli`, `key` and `link` to use them."""
+"""The commands for users as a test gives them, with fixtures (a plugin of conftest.py)."""
 
 import pytest
 

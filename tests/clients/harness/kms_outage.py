@@ -33,6 +33,16 @@ class Outage:
         self.server.start()
         self._get("warm")
 
+    def survive(self, leave, come_back):
+        """All of it, while the KMS is away by one call and comes back by another."""
+        self.restart_gateway()
+        leave()
+        try:
+            self.check_while_away()
+        finally:
+            come_back()
+        self.check_after()
+
     def check_while_away(self):
         """Reads of cached keys go on; what needs the KMS is a 503 and leaves nothing behind; other modes do not care."""
         self._get("warm")

@@ -6,7 +6,7 @@ use crate::body::{Meter, UploadBody};
 use crate::connection::{Connection, ConnectionError, Sent};
 use crate::endpoint::Route;
 use crate::error::Refusal;
-use crate::sign::{SignedParts, stamp};
+use crate::sign::{SignedParts, now, stamp};
 use crate::xml::Element;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, RETRY_AFTER, USER_AGENT};
@@ -16,8 +16,7 @@ use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use time::OffsetDateTime;
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// An answer of success, as far as its head.
@@ -228,14 +227,6 @@ fn sensitive(value: &str) -> Result<HeaderValue, Trouble> {
     let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Trouble::Unsendable("a header"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a client signs the time of its own machine; there is no server clock here"
-)]
-fn now() -> OffsetDateTime {
-    SystemTime::now().into()
 }
 
 const CONNECT_TIME: Duration = Duration::from_secs(15);
