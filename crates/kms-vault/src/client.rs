@@ -273,8 +273,11 @@ fn judged(answer: Answer) -> Result<Answer, Failure> {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => never(CallError::NoSuchPath(named(text))),
         // 503 is a sealed Vault among others; another node, or this one after its unsealing, may do better.
         _ => {
+            // Two changes of one key met at an OpenBao: the one that came second was not made.
+            let lost_a_race = text.contains(TRANSACTION_LOST);
             let text = if text.is_empty() { format!("it answers {status}") } else { format!("{text} ({status})") };
-            let untouched = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            let untouched =
+                lost_a_race || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             let repeat = if untouched { Repeat::Always } else { Repeat::IfRepeatable };
             Failure { error: CallError::Unavailable(text), repeat }
         }
@@ -291,6 +294,9 @@ fn jittered(pause: Duration) -> Duration {
     let [random] = envelope::random_bytes::<1>();
     pause / 2 + pause * u32::from(random) / 512
 }
+
+/// What an OpenBao says, behind a status of 500, of a change that another one came before.
+const TRANSACTION_LOST: &str = "transaction commit failed";
 
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);

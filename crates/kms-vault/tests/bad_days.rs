@@ -117,6 +117,14 @@ async fn a_rotation_that_may_have_happened_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_lost_a_race_is_asked_again() {
+    let lost = Json(500, r#"{"errors":["1 error occurred:\n\t* transaction commit failed\n\n"]}"#);
+    let server = Scripted::start([WHO, KEY, lost, Json(200, "{}"), KEY]).await;
+    client(&server, token("t"), 10_000).rotate(&k1()).await.unwrap();
+    assert_eq!(server.left(), 0);
+}
+
+#[tokio::test]
 async fn an_expired_token_is_replaced_once_and_a_forbidden_call_stays_forbidden() {
     let server = Scripted::start([SIGNED_IN, CIPHERTEXT, DENIED, SIGNED_IN, CIPHERTEXT, DENIED, DENIED]).await;
     let kms = client(&server, role(), 10_000);
