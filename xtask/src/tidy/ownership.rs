@@ -22,6 +22,7 @@ const OWNED: &[(&[&str], &[&str], &str)] = &[
         "TLS ends in server; clients begin it",
     ),
     (&["redb", "fjall", "rocksdb", "rusqlite", "sled", "heed"], &["storage-embedded"], "engines belong to a backend"),
+    (&["libloading"], &["storage-rados"], "C libraries are opened by the backend of RADOS alone"),
     (&["anyhow"], &["cli"], "libraries name their errors"),
 ];
 

@@ -1,0 +1,16 @@
+//! The backend of many gateways: records in the omap of RADOS objects, blobs in striped RADOS objects.
+//!
+//! [`RadosStore`] implements the ports of `storage` on an existing Ceph cluster. What it is made of, from the bottom:
+//!
+//! - `rados`: what is asked of RADOS, as data; `librados`: the C library, opened at run time; `model`: the same in memory,
+//!   for tests;
+//! - `names`: how everything is named; `placements`: which pools a scope uses;
+//! - `map`, `index`: which index object holds a partition, and atomic changes of it.
+//!
+//! Deliberately absent: any state of a gateway that another would miss, transactions over several objects, classes of our
+//! own on the OSDs. The layout and why each commit is atomic: docs/decisions/0008.
+
+mod config;
+mod rados;
+
+pub use config::{Config, Placement, SplitAt};
