@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from harness import ceph
 from harness.clients import boto3_client
 from harness.content import SIZES, content
 from harness.server import BINARY, KeyPair, Server
@@ -26,6 +27,10 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "campaign" in item.keywords:
                 item.add_marker(skip)
+    if ceph.FOLDER:
+        about_files = [item for item in items if item.get_closest_marker("embedded_only")]
+        items[:] = [item for item in items if item not in about_files]
+        config.hook.pytest_deselected(items=about_files)
 
 
 def pytest_sessionstart(session):

@@ -34,8 +34,8 @@ class Side(asyncio.BufferedProtocol):
         return self.buffer
 
     def buffer_updated(self, length):
-        # A transport copies what it cannot send at once, so the buffer is free again.
-        self.other.transport.write(self.buffer[:length])
+        # A copy, because a transport keeps what it cannot send at once.
+        self.other.transport.write(bytes(self.buffer[:length]))
 
     def pause_writing(self):
         self.other.transport.pause_reading()
@@ -45,9 +45,8 @@ class Side(asyncio.BufferedProtocol):
             self.other.transport.resume_reading()
 
     def eof_received(self):
-        if self.other.transport.can_write_eof():
-            self.other.transport.write_eof()
-        return True
+        """A gateway that ends its side has ended the connection."""
+        return False
 
     def connection_lost(self, error):
         if self.other and self.other.transport:
@@ -124,6 +123,11 @@ class Watched(Side):
     def __init__(self, other, ended):
         super().__init__(other)
         self.ended = ended
+
+    def eof_received(self):
+        """A client that ends its side may still read."""
+        self.other.transport.write_eof()
+        return True
 
     def connection_lost(self, error):
         super().connection_lost(error)

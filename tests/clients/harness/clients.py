@@ -9,10 +9,12 @@ import boto3
 import botocore.config
 import pytest
 
+from harness import ceph
+
 
 def boto3_client(server, credentials, *, signature="s3v4", **config):
     """boto3 as it comes, with path addressing and without retries that would hide an error."""
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=server.url,
         aws_access_key_id=credentials.access,
@@ -27,6 +29,14 @@ def boto3_client(server, credentials, *, signature="s3v4", **config):
             **config,
         ),
     )
+    if ceph.FOLDER:
+        # A connection for each request, so that what one gateway wrote is read at the other.
+        client.meta.events.register("before-send.s3", _end_connection)
+    return client
+
+
+def _end_connection(request, **_):
+    request.headers["Connection"] = "close"
 
 
 class Tool:

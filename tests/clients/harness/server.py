@@ -1,18 +1,23 @@
-"""The real binary as a child process, on a free port and a data directory of its own."""
+"""The real binary as a child process, on a free port and a data directory of its own.
+
+With `CANOPIC_TEST_CEPH` the same class is two gateways on one Ceph cluster behind one address, and the tests need not
+know: `data_dir`, the admin socket in it, and `process` are those of the first gateway.
+"""
 
 import os
 import re
 import secrets
-import signal
-import socket
+import shutil
 import ssl
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-BINARY = Path(os.environ.get("CANOPIC_BINARY", REPOSITORY / "target/debug/canopic"))
+from harness import ceph
+from harness.gateway import BINARY, REPOSITORY, Balancer, Gateway, free_port
+
+__all__ = ["BINARY", "REPOSITORY", "KeyPair", "Server", "free_port"]
 
 
 @dataclass(frozen=True)
@@ -21,16 +26,10 @@ class KeyPair:
     secret: str
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
     """One data directory and, between `start` and `stop`, the process that serves it."""
 
-    def __init__(self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None):
+    def __init__(self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None, namespace=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = Path(data_dir) if data_dir else self.folder / "data"
@@ -40,8 +39,22 @@ class Server:
         self.http_port = free_port() if plain_http else None
         self.root = KeyPair("ROOT" + secrets.token_hex(8).upper(), secrets.token_hex(20))
         self.arguments = list(arguments)
-        self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **(environment or {})}
-        self.process = None
+        self.namespace = (namespace or ceph.fresh_namespace()) if ceph.FOLDER else None
+        store = ceph.environment(self.namespace) if ceph.FOLDER else {}
+        self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **store, **(environment or {})}
+        self.gateways, self.balancers = self._several() if ceph.FOLDER else ([self._gateway(self.data_dir)], [])
+
+    def _gateway(self, data_dir, port=None, http_port=None):
+        return Gateway(data_dir, port or self.port, http_port or self.http_port, self.log, self.output)
+
+    def _several(self):
+        """Gateways with ports and data directories of their own, and what makes them one address."""
+        dirs = [self.data_dir, *(self.data_dir.with_name(f"{self.data_dir.name}-{n + 2}") for n in range(ceph.GATEWAYS - 1))]
+        gateways = [self._gateway(each, free_port(), self.http_port and free_port()) for each in dirs]
+        balancers = [Balancer(self.port, [each.port for each in gateways])]
+        if self.http_port:
+            balancers.append(Balancer(self.http_port, [each.http_port for each in gateways]))
+        return gateways, balancers
 
     @property
     def ca(self):
@@ -55,45 +68,87 @@ class Server:
     def http_url(self):
         return f"http://127.0.0.1:{self.http_port}"
 
+    @property
+    def process(self):
+        return self.gateways[0].process
+
+    @property
+    def data_dirs(self):
+        """Those of all gateways."""
+        return [each.data_dir for each in self.gateways]
+
     def start(self, wait=30):
-        """Starts the process and waits until it answers; RuntimeError with its words when it gives up before."""
-        self.spawn()
+        """Starts the processes and waits until they answer; RuntimeError with their words when one gives up before."""
+        first, *others = self.gateways
+        first.spawn(self.arguments, self._environment())
+        if others and not self._has_certificate(others[-1]):
+            # The first one makes the keys and the certificates that the others use too.
+            self._wait_for(first, wait)
+            for each in others:
+                self._share_certificate(first, each)
+        for number, each in enumerate(others, 2):
+            each.spawn(self._arguments_of_another(number), self._environment())
+        for each in self.gateways:
+            self._wait_for(each, wait)
+        for balancer in self.balancers:
+            balancer.start()
+        return self
+
+    def _wait_for(self, gateway, wait):
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server gave up ({self.process.returncode}): {self.last_words()}")
-            if self._answers():
-                return self
+            if gateway.process.poll() is not None:
+                code = gateway.process.returncode
+                self.kill()
+                raise RuntimeError(f"the server gave up ({code}): {self.last_words()}")
+            if gateway.answers(self.tls):
+                return
             time.sleep(0.03)
         self.kill()
         raise RuntimeError(f"the server did not answer within {wait} s: {self.last_words()}")
 
-    def spawn(self):
-        """Starts the process without waiting for it."""
-        command = [str(BINARY), "serve", "--data-dir", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"]
-        if self.http_port:
-            command += ["--listen-http", f"127.0.0.1:{self.http_port}"]
-        with open(self.output, "ab") as out, open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                command + self.arguments, env=self._environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=log
-            )
+    def _has_certificate(self, gateway):
+        return "--tls-cert" in self.arguments or (gateway.data_dir / "tls").exists()
+
+    def _share_certificate(self, first, other):
+        if (first.data_dir / "tls").exists():
+            other.data_dir.mkdir(mode=0o700, exist_ok=True)
+            shutil.copytree(first.data_dir / "tls", other.data_dir / "tls")
+
+    def _arguments_of_another(self, number):
+        """The root key is the same file, whatever is written is not."""
+        arguments = list(self.arguments)
+        if "--audit-dir" in arguments:
+            arguments[arguments.index("--audit-dir") + 1] += f"-{number}"
+        if not any(each.startswith("--root-key-file") for each in arguments) and not self._gives_root_key():
+            arguments += ["--root-key-file", f"{self.data_dir}.root-key"]
+        return arguments
+
+    def _gives_root_key(self):
+        return any(name.startswith("CANOPIC_ROOT_KEY") for name in self._environment())
 
     def stop(self, wait=30):
-        """Asks politely and returns the exit code."""
+        """Asks politely and returns the exit code, of the first that has a bad one."""
         if self.process is None:
             return None
-        self.process.send_signal(signal.SIGTERM)
+        for each in [*self.balancers, *self.gateways]:
+            each.ask_to_stop()
+        deadline = time.monotonic() + wait
+        codes = []
         try:
-            return self.process.wait(wait)
+            for each in self.gateways:
+                codes.append(each.process.wait(max(deadline - time.monotonic(), 0.1)))
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"SIGTERM did not end the server within {wait} s") from None
+        for each in self.balancers:
+            each.wait()
+        return next((code for code in codes if code), 0)
 
     def kill(self):
-        """Ends the process as a power cut would."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        """Ends the processes as a power cut would."""
+        for each in [*self.gateways, *self.balancers]:
+            each.kill()
 
     def last_words(self):
         return self.printed()[-3000:]
@@ -141,14 +196,6 @@ class Server:
 
     def tls(self):
         return ssl.create_default_context(cafile=str(self.ca))
-
-    def _answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as raw:
-                with self.tls().wrap_socket(raw, server_hostname="127.0.0.1"):
-                    return True
-        except (OSError, ssl.SSLError):
-            return False
 
     def _environment(self):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}

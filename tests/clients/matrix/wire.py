@@ -13,11 +13,16 @@ STALE = (http.client.RemoteDisconnected, http.client.CannotSendRequest, Connecti
 
 
 class Wire(Signer):
-    """Requests of one user over one TLS connection, one after another. Not for two threads at once."""
+    """Requests of one user over one TLS connection, one after another. Not for two threads at once.
+
+    With several gateways it has as many connections and takes them in turn, so that a case goes to all of them.
+    """
 
     def __init__(self, server, credentials=None, version=4):
         super().__init__(server, credentials, version)
-        self._connection = None
+        # Those that are open, by turn.
+        self._connections = {}
+        self._requests = 0
         self._others = {}
 
     def as_version(self, version):
@@ -30,32 +35,37 @@ class Wire(Signer):
 
     def send(self, method, target, body, headers, timeout=60):
         """Sends exactly this. A kept connection that turns out closed is replaced once, a fresh one is not."""
-        kept = self._connection is not None
+        self._requests += 1
+        turn = self._requests % len(self.server.gateways)
+        kept = turn in self._connections
         try:
-            return self._exchange(method, target, body, headers, timeout)
+            return self._exchange(turn, method, target, body, headers, timeout)
         except STALE:
-            self.close()
+            self._close(turn)
             if not kept:
                 raise
-        return self._exchange(method, target, body, headers, timeout)
+        return self._exchange(turn, method, target, body, headers, timeout)
 
     def close(self):
         """Ends the connections; the next request opens another."""
         for other in self._others.values():
             other.close()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        for turn in list(self._connections):
+            self._close(turn)
+
+    def _close(self, turn):
+        if turn in self._connections:
+            self._connections.pop(turn).close()
 
     def _other(self, credentials, version):
         if (credentials, version) not in self._others:
             self._others[credentials, version] = Wire(self.server, credentials, version)
         return self._others[credentials, version]
 
-    def _exchange(self, method, target, body, headers, timeout):
-        if self._connection is None:
-            self._connection = self.connect(timeout)
-        connection = self._connection
+    def _exchange(self, turn, method, target, body, headers, timeout):
+        if turn not in self._connections:
+            self._connections[turn] = self.connect(timeout)
+        connection = self._connections[turn]
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
@@ -65,5 +75,5 @@ class Wire(Signer):
         answer = connection.getresponse()
         response = Response(answer.status, answer.headers, answer.read())
         if answer.will_close:
-            self.close()
+            self._close(turn)
         return response

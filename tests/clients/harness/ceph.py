@@ -1,0 +1,28 @@
+"""The store of the gateways when it is a Ceph cluster: `CANOPIC_TEST_CEPH` names the folder of one from tests/ceph."""
+
+import os
+import secrets
+from pathlib import Path
+
+import cluster_settings as settings
+
+FOLDER = os.environ.get("CANOPIC_TEST_CEPH")
+GATEWAYS = 2
+
+
+def fresh_namespace():
+    """One that nobody has used."""
+    return f"{settings.NAMESPACES.rstrip('*')}-{secrets.token_hex(6)}"
+
+
+def environment(namespace):
+    """What makes any command of the binary use the cluster."""
+    return {
+        "CANOPIC_STORE": "rados",
+        "CANOPIC_CEPH_CONF": str(Path(FOLDER) / "client.conf"),
+        "CANOPIC_CEPH_USER": settings.USER,
+        "CANOPIC_CEPH_NAMESPACE": namespace,
+        "CANOPIC_POOL_DATA": settings.POOL_DATA,
+        "CANOPIC_POOL_INDEX": settings.POOL_INDEX,
+        "CANOPIC_PLACEMENTS": f"cou={settings.COU_DATA}:{settings.COU_INDEX}",
+    }
