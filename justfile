@@ -4,9 +4,13 @@
 check:
     ./check
 
-# One step: fmt, clippy, deny, tidy, test, doc, vectors, clients.
+# One step: fmt, clippy, deny, tidy, test, doc, vectors, clients, ceph.
 step name:
     ./check --only {{name}}
+
+# On a little Ceph cluster too.
+ceph:
+    ./check --only ceph
 
 # The long campaigns too.
 slow:
