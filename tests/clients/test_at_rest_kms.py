@@ -11,6 +11,8 @@ from harness.kms import PyKmip
 from harness.server import BINARY, REPOSITORY, Server
 from harness.signing import Signer
 
+pytestmark = pytest.mark.embedded_only("It looks at a stopped server past its store.")
+
 SEALED = {"x-amz-server-side-encryption": "aws:kms"}
 
 

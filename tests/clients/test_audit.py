@@ -16,8 +16,8 @@ SSE_C = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY}
 
 @pytest.fixture
 def own(tmp_path):
-    """A server of its own, and Alice's client."""
-    server = Server(tmp_path).start()
+    """A server of its own, and Alice's client. One gateway, because each has a log of its own."""
+    server = Server(tmp_path, gateways=1).start()
     server.create_user("alice")
     yield server
     server.kill()
@@ -142,7 +142,7 @@ def test_a_log_that_cannot_be_written_stops_the_keys_where_the_operator_wants_it
         folder = tmp_path / choice
         elsewhere = folder / "elsewhere"
         server = Server(
-            folder, "--audit-dir", str(elsewhere), "--audit-when-unwritable", choice, "--audit-file-mib", "1"
+            folder, "--audit-dir", str(elsewhere), "--audit-when-unwritable", choice, "--audit-file-mib", "1", gateways=1
         ).start()
         try:
             server.create_user("alice")

@@ -163,6 +163,7 @@ def test_transfers_survive_a_restart_of_the_server(user, tmp_path):
         server.kill()
 
 
+@pytest.mark.embedded_only("It damages a file of the embedded store.")
 @pytest.mark.parametrize("place", ["beginning", "end"])
 def test_a_damaged_object_is_called_damaged(tmp_path, place):
     server = Server(tmp_path / "own").start()

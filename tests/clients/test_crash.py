@@ -136,6 +136,7 @@ def test_sixty_rounds_lose_nothing(tmp_path):
     rounds(tmp_path, 60)
 
 
+@pytest.mark.embedded_only("Where another gateway may be writing, bytes wait for a day before they are orphans.")
 def test_orphaned_bytes_are_collected_after_a_crash(tmp_path):
     """Bytes of an upload that the crash cut off are gone after the next start."""
     server = Server(tmp_path).start()

@@ -13,6 +13,8 @@ from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.server import Server
 from harness.signing import Signer
 
+pytestmark = pytest.mark.embedded_only("It damages the files of the embedded store.")
+
 BUCKET = "damage"
 OBJECTS = {
     "empty": 0,

@@ -15,6 +15,8 @@ from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.server import BINARY, REPOSITORY, Server
 from harness.signing import Signer
 
+pytestmark = pytest.mark.embedded_only("It copies and damages the files of the embedded store.")
+
 BUCKET = "exports"
 OPENER = REPOSITORY / "tools" / "open_sealed.py"
 # Around the border between records and blobs, and around those of chunks.

@@ -10,6 +10,8 @@ from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.server import Server
 from harness.signing import Signer
 
+pytestmark = pytest.mark.embedded_only("It fills the disk of the embedded store; tests/ceph fills the cluster.")
+
 BUCKET = "full"
 
 

@@ -139,8 +139,8 @@ def raw_flow(server, signer, version):
 
 
 def places(server):
-    """Every file that the server wrote."""
-    yield from ((path, path.read_bytes()) for path in sorted(server.data_dir.rglob("*")) if path.is_file())
+    """Everything that the server wrote."""
+    yield from server.at_rest()
     yield server.log, server.log.read_bytes()
 
 
@@ -161,7 +161,7 @@ def test_no_file_holds(flow, kind):
         for form in secrets[kind]:
             at = stored.find(form)
             assert at < 0, (
-                f"{kind} in {path.relative_to(server.folder)} at {at}: {stored[max(0, at - 200) : at + 20]!r}"
+                f"{kind} in {path} at {at}: {stored[max(0, at - 200) : at + 20]!r}"
             )
 
 

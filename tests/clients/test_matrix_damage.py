@@ -15,6 +15,8 @@ from matrix.uploads import begin, complete, put_part
 from matrix.wire import Wire
 from matrix.world import CHUNK, PART, World, body_of, put
 
+pytestmark = pytest.mark.embedded_only("It damages the files of the embedded store; tests/ceph does the like to objects in the cluster.")
+
 SINGLE = 4 * CHUNK + 99
 SIZES = {1: PART, 2: PART, 3: CHUNK + 4464}
 KINDS = {

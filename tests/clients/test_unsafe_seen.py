@@ -17,12 +17,6 @@ from harness.signing import Signer
 MARKER = b"this sentence must not lie on the disk in the clear. " * 40
 
 
-def stored_bytes(server):
-    for path in sorted(server.data_dir.rglob("*")):
-        if path.is_file():
-            yield path, path.read_bytes()
-
-
 def test_1_nothing_is_ever_stored_in_clear(tmp_path):
     server = Server(tmp_path).start()
     s3 = boto3_client(server, server.root)
@@ -40,7 +34,7 @@ def test_1_nothing_is_ever_stored_in_clear(tmp_path):
     refused(lambda: s3.upload_part(**where, PartNumber=1, Body=MARKER, **sse_c(customer_key())), 400, "InvalidRequest")
     s3.upload_part(**where, PartNumber=1, Body=MARKER)
     assert server.stop() == 0
-    for path, stored in stored_bytes(server):
+    for path, stored in server.at_rest():
         assert b"must not lie on the disk" not in stored, path
 
 
@@ -53,7 +47,7 @@ def test_2_equal_plaintexts_give_unequal_ciphertexts(tmp_path):
     for key in ("one", "two"):
         s3.put_object(Bucket="equal", Key=key, Body=body, **sse_c(customer_key()))
     assert server.stop() == 0
-    large = [stored for path, stored in stored_bytes(server) if 300_000 <= len(stored) < 400_000]
+    large = [stored for path, stored in server.at_rest() if 300_000 <= len(stored) < 400_000]
     assert len(large) == 2, "each object of this size should have a file of its own"
     blocks = [{stored[at : at + 16] for at in range(0, len(stored) - 16)} for stored in large]
     shared = blocks[0] & blocks[1]

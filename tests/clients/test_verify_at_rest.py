@@ -13,6 +13,8 @@ from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.server import BINARY, Server
 from harness.signing import Signer
 
+pytestmark = pytest.mark.embedded_only("It reads and damages the files of the embedded store.")
+
 BUCKET = "at-rest"
 MODES = {
     "c": customer_headers(customer_key()),

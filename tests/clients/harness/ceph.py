@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import cluster_settings as settings
+import rados
 
 FOLDER = os.environ.get("CANOPIC_TEST_CEPH")
 GATEWAYS = 2
@@ -26,3 +27,10 @@ def environment(namespace):
         "CANOPIC_POOL_INDEX": settings.POOL_INDEX,
         "CANOPIC_PLACEMENTS": f"cou={settings.COU_DATA}:{settings.COU_INDEX}",
     }
+
+
+def stored(namespace):
+    """(where, bytes) of every object in the cluster."""
+    with rados.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
+        for found in opened.objects():
+            yield f"{found.pool}/{found.name}", found.bytes()

@@ -170,8 +170,3 @@ class PyKmip(Process):
     def _listens(self):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def found_on_disk(folder, needle):
-    """The files under a folder that hold these bytes."""
-    return [path for path in Path(folder).rglob("*") if path.is_file() and needle in path.read_bytes()]

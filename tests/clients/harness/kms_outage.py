@@ -4,7 +4,6 @@ import secrets
 
 from harness.content import customer_key, sse_c
 from harness.expect import refused
-from harness.kms import found_on_disk
 
 
 def kms(key_id, **more):
@@ -56,7 +55,7 @@ class Outage:
         self._is_busy(self.s3.create_multipart_upload, Bucket="outage", Key="upload", **kms(self.cold))
         after = {item["Key"] for item in self.s3.list_objects_v2(Bucket="outage")["Contents"]}
         assert before == after
-        assert found_on_disk(self.server.data_dir, self.mark) == []
+        assert not any(self.mark in stored for _, stored in self.server.at_rest())
 
     def check_after(self):
         """All of it works again without a restart."""
@@ -64,7 +63,7 @@ class Outage:
             self._get(name)
         self._put("new", **kms(self.cold))
         self._get("new")
-        assert found_on_disk(self.server.data_dir, self.mark) == []
+        assert not any(self.mark in stored for _, stored in self.server.at_rest())
 
     def _put(self, name, **mode):
         return self.s3.put_object(Bucket="outage", Key=name, Body=self.mark + name.encode(), **mode)

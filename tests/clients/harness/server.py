@@ -29,7 +29,7 @@ class KeyPair:
 class Server:
     """One data directory and, between `start` and `stop`, the process that serves it."""
 
-    def __init__(self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None, namespace=None):
+    def __init__(self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None, namespace=None, gateways=ceph.GATEWAYS):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = Path(data_dir) if data_dir else self.folder / "data"
@@ -40,16 +40,17 @@ class Server:
         self.root = KeyPair("ROOT" + secrets.token_hex(8).upper(), secrets.token_hex(20))
         self.arguments = list(arguments)
         self.namespace = (namespace or ceph.fresh_namespace()) if ceph.FOLDER else None
-        store = ceph.environment(self.namespace) if ceph.FOLDER else {}
-        self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **store, **(environment or {})}
-        self.gateways, self.balancers = self._several() if ceph.FOLDER else ([self._gateway(self.data_dir)], [])
+        self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **(environment or {})}
+        several = ceph.FOLDER and gateways > 1
+        self.gateways, self.balancers = self._several(gateways) if several else ([self._gateway(self.data_dir)], [])
 
     def _gateway(self, data_dir, port=None, http_port=None):
         return Gateway(data_dir, port or self.port, http_port or self.http_port, self.log, self.output)
 
-    def _several(self):
+    def _several(self, count):
         """Gateways with ports and data directories of their own, and what makes them one address."""
-        dirs = [self.data_dir, *(self.data_dir.with_name(f"{self.data_dir.name}-{n + 2}") for n in range(ceph.GATEWAYS - 1))]
+        others = [self.data_dir.with_name(f"{self.data_dir.name}-{number}") for number in range(2, count + 1)]
+        dirs = [self.data_dir, *others]
         gateways = [self._gateway(each, free_port(), self.http_port and free_port()) for each in dirs]
         balancers = [Balancer(self.port, [each.port for each in gateways])]
         if self.http_port:
@@ -125,7 +126,7 @@ class Server:
         return arguments
 
     def _gives_root_key(self):
-        return any(name.startswith("CANOPIC_ROOT_KEY") for name in self._environment())
+        return bool({"CANOPIC_ROOT_KEY", "CANOPIC_ROOT_KEY_FILE", "CREDENTIALS_DIRECTORY"} & set(self._environment()))
 
     def stop(self, wait=30):
         """Asks politely and returns the exit code, of the first that has a bad one."""
@@ -157,6 +158,15 @@ class Server:
         """Everything that the server wrote, to either stream."""
         texts = [path.read_text(errors="replace") for path in (self.output, self.log) if path.exists()]
         return "\n".join(texts)
+
+    def at_rest(self):
+        """(where, bytes) of everything that it keeps: on the disk, and in the cluster if that is the store."""
+        for data_dir in self.data_dirs:
+            for path in sorted(data_dir.rglob("*")):
+                if path.is_file():
+                    yield path.relative_to(self.folder), path.read_bytes()
+        if ceph.FOLDER:
+            yield from ceph.stored(self.namespace)
 
     def command(self, *arguments):
         """Runs `canopic …` on this data directory and returns what it printed."""
@@ -200,4 +210,5 @@ class Server:
     def _environment(self):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
         root = {"CANOPIC_ROOT_ACCESS_KEY": self.root.access, "CANOPIC_ROOT_SECRET_KEY": self.root.secret}
-        return {**kept, **root, **self.environment}
+        store = ceph.environment(self.namespace) if ceph.FOLDER else {}
+        return {**kept, **root, **store, **self.environment}
