@@ -72,12 +72,27 @@ class Cluster:
         self.wait_until_clean()
         return self
 
+    def mend(self):
+        """Takes back whatever was done to it by the methods here, and waits until it is whole."""
+        for name in self.daemons:
+            self.go_on(name)
+        self.start("mon.a")
+        if self._is_full():
+            self.set_full(False)
+        for pool in self.ask("osd", "pool", "ls", "detail"):
+            if pool["quota_max_bytes"]:
+                self.set_quota(pool["pool_name"], 0)
+        for osd in self.ask("osd", "dump")["osds"]:
+            if not osd["in"]:
+                self.ceph("osd", "in", osd["osd"])
+        self.up()
+
     def down(self, wipe=False):
         """Stops the daemons; with `wipe` the folder goes as well."""
-        names = [*(f"osd.{number}" for number in OSDS), "mgr.x", "mon.a"]
-        for name in names:
+        for name in self.daemons:
+            self.go_on(name)
             self.signal(name, signal.SIGTERM)
-        for name in names:
+        for name in self.daemons:
             if not self._ended(name, wait=10):
                 self.signal(name, signal.SIGKILL)
                 assert self._ended(name, wait=10), f"{name} does not stop"
@@ -85,6 +100,11 @@ class Cluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- Daemons by name, such as "osd.1".
+
+    @property
+    def daemons(self):
+        """The names of all, in the order in which they stop best."""
+        return [*(f"osd.{number}" for number in OSDS), "mgr.x", "mon.a"]
 
     def pid(self, name):
         """The process of a daemon of this folder, or None."""
@@ -124,6 +144,14 @@ class Cluster:
         """Ends a daemon politely: an OSD tells the monitor."""
         self.signal(name, signal.SIGTERM)
         assert self._ended(name, wait=30), f"{name} does not stop"
+
+    def freeze(self, name):
+        """A daemon says nothing any more, as behind a cut cable: its connections stay."""
+        self.signal(name, signal.SIGSTOP)
+
+    def go_on(self, name):
+        """Ends that."""
+        self.signal(name, signal.SIGCONT)
 
     def last_words(self, name):
         """The end of what a daemon said."""
@@ -184,7 +212,10 @@ class Cluster:
         # Never out of order, or the monitor complains of that instead.
         steps = [f"osd set-{name}-ratio {ratio}" for name, ratio in zip(names, ratios)]
         self.order(steps if full else reversed(steps))
-        self.wait_for(lambda: ("OSD_FULL" in self.ask("health")["checks"]) == full, "the OSDs think otherwise")
+        self.wait_for(lambda: self._is_full() == full, "the OSDs think otherwise")
+
+    def _is_full(self):
+        return "OSD_FULL" in self.ask("health")["checks"]
 
     def set_quota(self, pool, max_bytes):
         """Bounds a pool, from the next report of its size on; 0 ends that."""

@@ -1,107 +1,14 @@
 """kill -9 under write load: what was acknowledged is whole, what was not is whole or absent."""
 
-import http.client
 import random
-import threading
 import time
-from dataclasses import dataclass, field
 
 import pytest
 
-from harness.content import KIB, MIB, content, customer_headers, customer_key
+from harness.content import MIB, content
+from harness.load import BUCKET, WRITERS, Writer, check
 from harness.server import Server
 from harness.signing import Signer
-
-BUCKET = "crash"
-SIZES = [0, 100, 4 * KIB, 40 * KIB, 64 * KIB + 1, 300 * KIB, 2 * MIB]
-WRITERS = 6
-
-
-@dataclass
-class Name:
-    """What an object's content may be: the last acknowledged state, and one that was begun and never answered."""
-
-    acknowledged: tuple | None = None
-    pending: list = field(default_factory=list)
-
-
-class Writer(threading.Thread):
-    """Puts, overwrites and deletes until the server dies; keeps book of what was promised."""
-
-    def __init__(self, server, book, number, round_number):
-        super().__init__(daemon=True)
-        self.signer = Signer(server, server.root)
-        self.book, self.number = book, number
-        self.dice = random.Random(f"{number}/{round_number}")
-        self.round = round_number
-        self.unexpected = None
-
-    def run(self):
-        step = 0
-        while True:
-            step += 1
-            fresh = self.dice.random() < 0.6
-            name = f"{self.number}/new/{self.round}/{step}" if fresh else f"{self.number}/old/{self.dice.randrange(4)}"
-            entry = self.book.setdefault(name, Name())
-            # None stands for the object's absence.
-            state = (
-                None if not fresh and self.dice.random() < 0.2 else (self.dice.choice(SIZES), f"{self.round}/{step}")
-            )
-            entry.pending.append(state)
-            try:
-                self.write(name, state)
-            except (OSError, http.client.HTTPException):
-                return
-            except AssertionError as unexpected:
-                self.unexpected = unexpected
-                return
-            entry.acknowledged, entry.pending = (state,), []
-
-    def write(self, name, state):
-        headers = headers_of(name)
-        if state is None:
-            answer = self.signer("DELETE", f"/{BUCKET}/{name}")
-        elif state[0] == 2 * MIB:
-            answer = self.multipart(name, content(*state), headers)
-        else:
-            answer = self.signer("PUT", f"/{BUCKET}/{name}", content(*state), headers)
-        assert answer.status in (200, 204), (name, answer.status, answer.body)
-
-    def multipart(self, name, body, headers):
-        target = f"/{BUCKET}/{name}"
-        upload = self.signer("POST", f"{target}?uploads", b"", headers).xml().findtext("UploadId")
-        etag = self.signer("PUT", f"{target}?partNumber=1&uploadId={upload}", body, headers).headers["etag"]
-        xml = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
-        return self.signer("POST", f"{target}?uploadId={upload}", xml.encode(), headers)
-
-
-def headers_of(name):
-    """Every second writer uses a customer key."""
-    return customer_headers(customer_key()) if int(name.partition("/")[0]) % 2 else {}
-
-
-def check(server, book):
-    """Reads every name back; returns how many objects there were."""
-    signer = Signer(server, server.root)
-    listed = set()
-    marker = ""
-    while True:
-        page = signer("GET", f"/{BUCKET}?list-type=2&start-after={marker.replace('/', '%2F')}").xml()
-        names = [each.text for each in page.iter("Key")]
-        listed |= set(names)
-        if page.findtext("IsTruncated") != "true":
-            break
-        marker = names[-1]
-    for name, entry in book.items():
-        answer = signer("GET", f"/{BUCKET}/{name}", headers=headers_of(name))
-        assert answer.status in (200, 404), (name, answer.status, answer.body[:300])
-        found = None if answer.status == 404 else answer.body
-        allowed = [*(entry.acknowledged or (None,)), *entry.pending]
-        wanted = [state and content(*state) for state in allowed]
-        assert found in wanted, f"{name}: {len(found or b'')} bytes, none of {allowed}"
-        assert (name in listed) == (found is not None), f"{name} is listed differently than it is read"
-        entry.acknowledged, entry.pending = (allowed[wanted.index(found)],), []
-    return len(listed)
 
 
 def rounds(tmp_path, count):

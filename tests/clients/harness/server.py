@@ -4,6 +4,7 @@ With `CANOPIC_TEST_CEPH` the same class is two gateways on one Ceph cluster behi
 know: `data_dir`, the admin socket in it, and `process` are those of the first gateway.
 """
 
+import copy
 import os
 import re
 import secrets
@@ -73,6 +74,15 @@ class Server:
     def process(self):
         return self.gateways[0].process
 
+    def each_gateway(self):
+        """The same server as seen past the balancer, once for each gateway."""
+        seen = []
+        for gateway in self.gateways:
+            alone = copy.copy(self)
+            alone.port, alone.http_port, alone.gateways = gateway.port, gateway.http_port, [gateway]
+            seen.append(alone)
+        return seen
+
     @property
     def data_dirs(self):
         """Those of all gateways."""
@@ -81,19 +91,32 @@ class Server:
     def start(self, wait=30):
         """Starts the processes and waits until they answer; RuntimeError with their words when one gives up before."""
         first, *others = self.gateways
-        first.spawn(self.arguments, self._environment())
+        self.spawn(first)
         if others and not self._has_certificate(others[-1]):
             # The first one makes the keys and the certificates that the others use too.
             self._wait_for(first, wait)
             for each in others:
                 self._share_certificate(first, each)
-        for number, each in enumerate(others, 2):
-            each.spawn(self._arguments_of_another(number), self._environment())
+        for each in others:
+            self.spawn(each)
         for each in self.gateways:
             self._wait_for(each, wait)
         for balancer in self.balancers:
             balancer.start()
         return self
+
+    def revive(self, wait=30):
+        """Starts again what was killed of it by itself."""
+        dead = [each for each in self.gateways if each.process.poll() is not None]
+        for each in dead:
+            self.spawn(each)
+        for each in dead:
+            self._wait_for(each, wait)
+
+    def spawn(self, gateway):
+        """Starts one of the processes without waiting for it."""
+        number = self.gateways.index(gateway) + 1
+        gateway.spawn(self.arguments if number == 1 else self._arguments_of_another(number), self._environment())
 
     def _wait_for(self, gateway, wait):
         deadline = time.monotonic() + wait

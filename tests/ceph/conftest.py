@@ -1,0 +1,64 @@
+"""Fixtures: the cluster, whole before each test, and two gateways on it.
+
+The campaigns here stop what other tests need, so they run one after another. They do the same as the tests of the
+clients would: `Server` is two gateways behind one address.
+"""
+
+import os
+
+import pytest
+
+import rados
+from cluster import Cluster
+from harness import ceph
+from harness.server import BINARY, Server
+from harness.signing import Signer
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the long campaigns")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        skip = pytest.mark.skip(reason="a campaign: runs with --slow")
+        for item in items:
+            if "campaign" in item.keywords:
+                item.add_marker(skip)
+
+
+def pytest_sessionstart(session):
+    if not ceph.FOLDER:
+        pytest.exit("CANOPIC_TEST_CEPH names no cluster: ./check --only ceph starts one", returncode=3)
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is missing: cargo build --bin canopic", returncode=3)
+
+
+@pytest.fixture
+def cluster():
+    """The cluster; what a test stopped or filled is as it was afterwards."""
+    cluster = Cluster(ceph.FOLDER)
+    cluster.up()
+    yield cluster
+    cluster.mend()
+
+
+@pytest.fixture
+def server(cluster, tmp_path):
+    """Two gateways; afterwards they have not panicked and end well."""
+    server = Server(tmp_path / "site", log=os.environ.get("CANOPIC_TEST_LOG", "info")).start()
+    yield server
+    assert server.stop(wait=60) == 0
+    assert "panicked at" not in server.printed()
+
+
+@pytest.fixture
+def signer(server):
+    return Signer(server, server.root)
+
+
+@pytest.fixture
+def stored(cluster, server):
+    """What lies in the cluster of this server."""
+    with rados.Namespace(cluster.client_conf, server.namespace) as opened:
+        yield opened
