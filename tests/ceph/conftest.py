@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-import rados
+import rados_objects
 from cluster import Cluster
 from harness import ceph
 from harness.server import BINARY, Server
@@ -58,7 +58,13 @@ def signer(server):
 
 
 @pytest.fixture
+def both(server):
+    """A function that gives each gateway's signer, past the balancer, for a pair."""
+    return lambda credentials: [Signer(each, credentials) for each in server.each_gateway()]
+
+
+@pytest.fixture
 def stored(cluster, server):
     """What lies in the cluster of this server."""
-    with rados.Namespace(cluster.client_conf, server.namespace) as opened:
+    with rados_objects.Namespace(cluster.client_conf, server.namespace) as opened:
         yield opened

@@ -134,12 +134,6 @@ def server(cluster, tmp_path):
     assert "panicked at" not in server.printed()
 
 
-@pytest.fixture
-def each_gateway(server):
-    """A signer for each gateway, past the balancer."""
-    return [Signer(each, server.root) for each in server.each_gateway()]
-
-
 def write_all(server, model, is_over, count):
     """Writers until so many keys were made; each deletes one of six again."""
 
@@ -163,9 +157,10 @@ def write_all(server, model, is_over, count):
 
 
 @pytest.mark.timeout(3600)
-def test_listings_during_splits_lose_and_double_nothing(server, signer, stored, each_gateway):
+def test_listings_during_splits_lose_and_double_nothing(server, signer, stored, both):
     assert signer("PUT", f"/{BUCKET}").status == 200
     model, is_over, listings = Model(random.Random(11)), threading.Event(), []
+    each_gateway = both(server.root)
 
     def list_and_judge(number):
         while not is_over.is_set():

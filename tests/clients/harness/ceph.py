@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import cluster_settings as settings
-import rados
+import rados_objects
 
 FOLDER = os.environ.get("CANOPIC_TEST_CEPH")
 GATEWAYS = 2
@@ -31,6 +31,6 @@ def environment(namespace):
 
 def stored(namespace):
     """(where, bytes) of every object in the cluster."""
-    with rados.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
+    with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
         for found in opened.objects():
             yield f"{found.pool}/{found.name}", found.bytes()
