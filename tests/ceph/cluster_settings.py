@@ -41,6 +41,8 @@ osd pool default pg num = {groups}
 osd pool default pgp num = {groups}
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
+osd heartbeat interval = 1
+osd heartbeat grace = 5
 {quiet}
 [mon]
 mon data = {folder}/mon
@@ -68,8 +70,6 @@ bluestore block wal size = 0
 osd memory target = 1G
 osd op num shards = 2
 osd mclock force run benchmark on init = false
-osd heartbeat interval = 1
-osd heartbeat grace = 5
 osd scrub load threshold = 0.1
 """
 
