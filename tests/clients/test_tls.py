@@ -91,7 +91,7 @@ def own_certificate(tmp_path):
     authority = trustme.CA()
     write_certificate(authority, tmp_path)
     server = Server(
-        tmp_path / "server", "--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")
+        tmp_path / "server", "--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"), gateways=1
     )
     context = ssl.create_default_context()
     authority.configure_trust(context)

@@ -92,7 +92,7 @@ class Server:
         """Starts the processes and waits until they answer; RuntimeError with their words when one gives up before."""
         first, *others = self.gateways
         self.spawn(first)
-        if others and not self._has_certificate(others[-1]):
+        if others and others[-1].process is None:
             # The first one makes the keys and the certificates that the others use too.
             self._wait_for(first, wait)
             for each in others:
@@ -131,11 +131,8 @@ class Server:
         self.kill()
         raise RuntimeError(f"the server did not answer within {wait} s: {self.last_words()}")
 
-    def _has_certificate(self, gateway):
-        return "--tls-cert" in self.arguments or (gateway.data_dir / "tls").exists()
-
     def _share_certificate(self, first, other):
-        if (first.data_dir / "tls").exists():
+        if (first.data_dir / "tls").exists() and not other.data_dir.exists():
             other.data_dir.mkdir(mode=0o700, exist_ok=True)
             shutil.copytree(first.data_dir / "tls", other.data_dir / "tls")
 
