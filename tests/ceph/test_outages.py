@@ -87,6 +87,8 @@ def test_while_all_osds_hang_requests_wait_and_then_tell_the_client_to_come_back
         ("POST", f"/{BUCKET}/upload?uploads", b""),
     ]
     answers = at_once(signer, asked)
+    assert signer("GET", "/-/health/live").status == 200
+    assert signer("GET", "/-/health/ready").status == 503
     for number in range(3):
         cluster.go_on(f"osd.{number}")
     for request, (status, code, seconds) in answers.items():
@@ -96,6 +98,7 @@ def test_while_all_osds_hang_requests_wait_and_then_tell_the_client_to_come_back
     cluster.wait_until_clean()
     again(lambda: signer("PUT", f"/{BUCKET}/new", b"after").status == 200)
     assert signer("GET", f"/{BUCKET}/new").body == b"after"
+    again(lambda: signer("GET", "/-/health/ready").status == 200)
     check(server, book)
 
 
@@ -136,6 +139,20 @@ def test_a_short_hang_is_waited_for(cluster, server, signer, book):
     assert time.monotonic() - began > 2
     timer.join()
     assert signer("GET", f"/{BUCKET}/waited").body == content(MIB)
+
+
+def test_a_power_cut_of_the_whole_cluster_loses_nothing(cluster, server, stored, book):
+    writers = start(server, book, 1)
+    goes_on(writers, 40, PATIENCE_S)
+    for name in cluster.daemons:
+        cluster.kill(name)
+    time.sleep(1)
+    cluster.up()
+    goes_on(writers, 40, 2 * PATIENCE_S)
+    for writer in writers:
+        writer.stop()
+    check(server, book)
+    Inventory(stored).agrees()
 
 
 def test_without_the_monitor_requests_go_on(cluster, server, book):
