@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::BlobId;
@@ -23,6 +25,15 @@ pub trait Blobs: Send + Sync + 'static {
     /// # Errors
     /// [`Error::NoSuchBlob`] when it is gone.
     async fn open(&self, id: BlobId) -> Result<Box<dyn BlobReader>, Error>;
+
+    /// Opens a blob of which the bytes `span` will be read, in order. A backend far away reads ahead just so far.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    async fn open_for(&self, id: BlobId, span: Range<u64>) -> Result<Box<dyn BlobReader>, Error> {
+        let _ = span;
+        self.open(id).await
+    }
 }
 
 /// The single writer of one blob. Dropped before [`BlobWriter::finish`], it leaves nothing behind.

@@ -43,6 +43,11 @@ pub struct ScopeRetired;
 #[error("the scope still holds records")]
 pub struct ScopeNotEmpty;
 
+/// The backend has no place of this name for new scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such placement")]
+pub struct NoSuchPlacement;
+
 /// Why a batch was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {

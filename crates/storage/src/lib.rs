@@ -11,7 +11,8 @@
 //! - A blob is written once, by one writer, and becomes an owned thing only when a batch links it. A blob that no
 //!   batch links is garbage, and the backend collects it.
 //!
-//! A backend that can, tells as well what it holds whatever records say: [`Inventory`].
+//! A backend that can, tells as well what it holds whatever records say: [`Inventory`]. One that several processes may use
+//! shares out their work: [`Leases`].
 //!
 //! Deliberately absent: transactions over several partitions, secondary indexes, any S3 verb.
 
@@ -22,9 +23,13 @@ pub mod memory;
 mod blobs;
 mod error;
 mod inventory;
+mod leases;
 mod metadata;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs};
-pub use error::{CommitError, ConflictedPrecondition, Error, RetireError, ScopeNotEmpty, ScopeRetired};
+pub use error::{
+    CommitError, ConflictedPrecondition, Error, NoSuchPlacement, RetireError, ScopeNotEmpty, ScopeRetired,
+};
 pub use inventory::{Held, HeldKind, Inventory};
-pub use metadata::{Batch, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
+pub use leases::Leases;
+pub use metadata::{Batch, Beside, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};

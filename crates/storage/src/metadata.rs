@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::{BlobId, BucketId};
 
-use crate::error::{CommitError, Error, RetireError};
+use crate::error::{CommitError, Error, NoSuchPlacement, RetireError};
 
 /// A kind of record. Tables are separate key ranges: scanning one never reads another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -124,6 +124,15 @@ pub struct Entry {
     pub value: Bytes,
 }
 
+/// The first record of a table in a partition, when a backend told it beside another record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Beside {
+    /// Its suffix in the table.
+    pub suffix: Vec<u8>,
+    /// Its value.
+    pub value: Bytes,
+}
+
 /// A transactional, ordered store of records.
 ///
 /// Every method may be called from any number of tasks at once. A commit that returned is durable: it survives a
@@ -135,6 +144,21 @@ pub trait Metadata: Send + Sync + 'static {
     /// # Errors
     /// When the backend fails.
     async fn get(&self, partition: &Partition, key: &RecordKey) -> Result<Option<Bytes>, Error>;
+
+    /// The value of one record, and the first record of the table `beside` in the same partition, as of one instant. The
+    /// second is told only where it costs no second question; its absence says nothing.
+    ///
+    /// # Errors
+    /// When the backend fails.
+    async fn get_with(
+        &self,
+        partition: &Partition,
+        key: &RecordKey,
+        beside: Table,
+    ) -> Result<(Option<Bytes>, Option<Beside>), Error> {
+        let _ = beside;
+        Ok((self.get(partition, key).await?, None))
+    }
 
     /// Changes one partition atomically and durably.
     ///
@@ -158,6 +182,17 @@ pub trait Metadata: Send + Sync + 'static {
     /// # Errors
     /// [`RetireError::NotEmpty`] when a record is left; the scope then stays open.
     async fn retire(&self, scope: Scope, tables: &[Table]) -> Result<(), RetireError>;
+
+    /// The id of a new scope whose records and blobs go to a placement: one of the names that the operator gave to the
+    /// backend's places, or none for the usual one. A backend of one place takes any name. The id has as much randomness of
+    /// `random` as there is room for.
+    ///
+    /// # Errors
+    /// When no place has the name.
+    fn scope_at(&self, placement: Option<&str>, random: [u8; 16]) -> Result<[u8; 16], NoSuchPlacement> {
+        let _ = placement;
+        Ok(random)
+    }
 
     /// The largest body, in bytes, that is better kept in a record than in a blob of its own.
     fn inline_len_max(&self) -> usize;
