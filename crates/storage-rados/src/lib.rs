@@ -10,7 +10,28 @@
 //! Deliberately absent: any state of a gateway that another would miss, transactions over several objects, classes of our
 //! own on the OSDs. The layout and why each commit is atomic: docs/decisions/0008.
 
+mod change;
+mod clock;
 mod config;
+mod connect_error;
+mod error;
+mod growth;
+mod index;
+mod lanes;
+mod map;
+#[cfg(test)]
+mod model;
+mod names;
+mod placements;
 mod rados;
+mod random;
+mod retire;
+mod root;
+mod split;
+mod status;
+mod store;
+mod system_cache;
 
 pub use config::{Config, Placement, SplitAt};
+pub use connect_error::ConnectError;
+pub use store::RadosStore;

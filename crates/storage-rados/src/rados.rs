@@ -164,12 +164,7 @@ pub(crate) trait Rados: Send + Sync + 'static {
     async fn unlock(&self, pool: PoolId, object: &str, name: &'static str, cookie: &str) -> Result<(), RadosError>;
 
     /// Watches an object that exists.
-    async fn watch(
-        &self,
-        pool: PoolId,
-        object: &str,
-        watcher: Arc<dyn Watcher>,
-    ) -> Result<Box<dyn Watch>, RadosError>;
+    async fn watch(&self, pool: PoolId, object: &str, watcher: Arc<dyn Watcher>) -> Result<Box<dyn Watch>, RadosError>;
 
     /// Tells all watchers of an object and waits for their acknowledgements, at most for `time`.
     /// [`RadosError::TimedOut`] when one of them did not answer.

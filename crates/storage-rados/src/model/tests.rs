@@ -1,0 +1,1 @@
+//! The model keeps the contract, and its faults are what they say.

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use storage::{
+    Batch, Beside, CommitError, ConflictedPrecondition, Entry, Error, Metadata, NoSuchPlacement, Partition,
+    Precondition, RecordKey, RetireError, Scan, Scope, ScopeRetired, Table,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::change::{Change, ChangeError};
+use crate::config::Config;
+use crate::connect_error::ConnectError;
+use crate::growth::Growth;
+use crate::index::Index;
+use crate::lanes::Lanes;
+use crate::map::{Maps, no_answer};
+use crate::names::{self, OmapTable, ROOT_OBJECT};
+use crate::placements::Placements;
+use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep};
+use crate::retire::Retirement;
+use crate::root;
+use crate::system_cache::{BELIEVED_FOR, Looked, SystemCache};
+
+/// Records and blobs of many gateways in the pools of a Ceph cluster.
+///
+/// It needs a tokio runtime, also when it is dropped. What it does in the background ends with it.
+pub struct RadosStore {
+    rados: Arc<dyn Rados>,
+    placements: Arc<Placements>,
+    index: Arc<Index>,
+    system: Arc<SystemCache>,
+    config: Config,
+}
+
+impl RadosStore {
+    /// The store on a cluster that answers.
+    pub(crate) async fn on(rados: Arc<dyn Rados>, config: &Config) -> Result<Self, ConnectError> {
+        let placements = Arc::new(root::open(rados.as_ref(), config).await?);
+        let maps = Arc::new(Maps::new(rados.clone(), placements.clone()));
+        let growth = Arc::new(Growth);
+        let lanes = Lanes::new(rados.clone(), maps.clone(), growth);
+        let index = Arc::new(Index::new(rados.clone(), maps, lanes, config.deadline));
+        let system = Arc::new(SystemCache::default());
+        Ok(Self { rados, placements, index, system, config: config.clone() })
+    }
+
+    /// Tells every gateway that records of the system scope changed, so that the change counts everywhere when this
+    /// returns.
+    async fn tell(&self, name: &[u8]) {
+        self.system.forget(name);
+        let told = Instant::now();
+        let (pool, payload) = (self.placements.root().index, Bytes::copy_from_slice(name));
+        if let Err(error) = self.rados.notify(pool, ROOT_OBJECT, payload, BELIEVED_FOR).await {
+            // Whoever was not told believes what it knows for no longer than this.
+            tracing::debug!(%error, "not every gateway could be told of a change");
+            sleep(BELIEVED_FOR.saturating_sub(told.elapsed())).await;
+        }
+        self.system.forget(name);
+    }
+}
+
+#[async_trait]
+impl Metadata for RadosStore {
+    async fn get(&self, partition: &Partition, key: &RecordKey) -> Result<Option<Bytes>, Error> {
+        let omap_key = names::record(partition, key);
+        if partition.scope != Scope::SYSTEM {
+            return value_of(self.index.get(partition, vec![omap_key.clone()]).await?.remove(&omap_key));
+        }
+        match self.system.look(&partition.name, &omap_key) {
+            Looked::Found(value) => Ok(Some(value)),
+            Looked::Ask(asking) => {
+                let found = self.index.get(partition, vec![omap_key.clone()]).await?.remove(&omap_key);
+                let value = value_of(found)?;
+                if let Some(value) = &value {
+                    self.system.keep(&partition.name, &omap_key, &asking, value);
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    async fn get_with(
+        &self,
+        partition: &Partition,
+        key: &RecordKey,
+        beside: Table,
+    ) -> Result<(Option<Bytes>, Option<Beside>), Error> {
+        let (omap_key, table) = (names::record(partition, key), OmapTable::records(beside));
+        let steps = vec![
+            ReadStep::OmapGet(vec![omap_key]),
+            ReadStep::OmapScan {
+                after: table.before(&partition.name),
+                prefix: table.within(&partition.name),
+                limit: 1,
+            },
+        ];
+        let mut answers = self.index.read(partition, steps).await?.into_iter();
+        let mut next = || match answers.next() {
+            None => Ok(None),
+            Some(ReadAnswer::Omap { entries, .. }) => Ok(entries.into_iter().next()),
+            Some(_) => Err(no_answer()),
+        };
+        let (record, first) = (next()?, next()?);
+        let beside = match first {
+            None => None,
+            Some((omap_key, value)) => {
+                let parsed = table.parse(&omap_key).zip(names::open_value(&value));
+                let ((_, suffix), value) = parsed.ok_or_else(damaged_entry)?;
+                Some(Beside { suffix, value })
+            }
+        };
+        Ok((value_of(record.map(|(_, value)| value))?, beside))
+    }
+
+    async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError> {
+        let is_system = partition.scope == Scope::SYSTEM;
+        let is_creation = batch.delete.is_empty()
+            && batch.put.iter().all(|(key, _)| {
+                batch.preconditions.iter().any(|one| matches!(one, Precondition::Absent(absent) if absent == key))
+            });
+        let committed = self.index.change(partition, change(partition, &batch)).await;
+        match committed {
+            // That something is missing is never believed, so that nobody has to be told of what is new.
+            Ok(()) if is_system && !is_creation => self.tell(&partition.name).await,
+            Ok(()) => {}
+            Err(error) => {
+                if is_system {
+                    self.system.forget(&partition.name);
+                }
+                return Err(match error {
+                    ChangeError::Conflict(_) => ConflictedPrecondition.into(),
+                    ChangeError::Retired => ScopeRetired.into(),
+                    ChangeError::Store(error) => error.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<Entry>, Error> {
+        self.index.scan(&scan).await
+    }
+
+    async fn retire(&self, scope: Scope, tables: &[Table]) -> Result<(), RetireError> {
+        let until = Instant::now() + self.config.deadline;
+        Retirement { rados: self.rados.as_ref(), index: &self.index, scope, tables, until }.run().await
+    }
+
+    fn scope_at(&self, placement: Option<&str>, random: [u8; 16]) -> Result<[u8; 16], NoSuchPlacement> {
+        self.placements.mint(placement, random).ok_or(NoSuchPlacement)
+    }
+
+    fn inline_len_max(&self) -> usize {
+        self.config.inline_len_max
+    }
+}
+
+/// The records of a batch in the words of the omap; its blobs are another matter.
+fn change(partition: &Partition, batch: &Batch) -> Change {
+    let compare = batch.preconditions.iter().map(|precondition| match precondition {
+        Precondition::Absent(key) => (names::record(partition, key), Bytes::new()),
+        Precondition::Unchanged(key, value) => (names::record(partition, key), names::value(value)),
+    });
+    let set = batch.put.iter().map(|(key, value)| (names::record(partition, key), names::value(value)));
+    let remove = batch.delete.iter().map(|key| names::record(partition, key));
+    Change { compare: compare.collect(), set: set.collect(), remove: remove.collect(), puts: !batch.put.is_empty() }
+}
+
+fn value_of(found: Option<Bytes>) -> Result<Option<Bytes>, Error> {
+    found.map(|value| names::open_value(&value).ok_or_else(damaged_entry)).transpose()
+}
+
+fn damaged_entry() -> Error {
+    Error::Damaged("an entry of an index object".into())
+}
