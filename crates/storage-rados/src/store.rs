@@ -174,3 +174,6 @@ fn value_of(found: Option<Bytes>) -> Result<Option<Bytes>, Error> {
 fn damaged_entry() -> Error {
     Error::Damaged("an entry of an index object".into())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
