@@ -23,6 +23,7 @@ mod map;
 mod model;
 mod names;
 mod placements;
+mod presence;
 mod rados;
 mod random;
 mod retire;

@@ -6,6 +6,7 @@ use storage::{
     Batch, Beside, CommitError, ConflictedPrecondition, Entry, Error, Metadata, NoSuchPlacement, Partition,
     Precondition, RecordKey, RetireError, Scan, Scope, ScopeRetired, Table,
 };
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::change::{Change, ChangeError};
@@ -17,6 +18,7 @@ use crate::lanes::Lanes;
 use crate::map::{Maps, no_answer};
 use crate::names::{self, OmapTable, ROOT_OBJECT};
 use crate::placements::Placements;
+use crate::presence;
 use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep};
 use crate::retire::Retirement;
 use crate::root;
@@ -31,6 +33,8 @@ pub struct RadosStore {
     index: Arc<Index>,
     system: Arc<SystemCache>,
     config: Config,
+    // Its tasks end when it is dropped.
+    _background: JoinSet<()>,
 }
 
 impl RadosStore {
@@ -42,7 +46,9 @@ impl RadosStore {
         let lanes = Lanes::new(rados.clone(), maps.clone(), growth);
         let index = Arc::new(Index::new(rados.clone(), maps, lanes, config.deadline));
         let system = Arc::new(SystemCache::default());
-        Ok(Self { rados, placements, index, system, config: config.clone() })
+        let mut background = JoinSet::new();
+        background.spawn(presence::keep(rados.clone(), placements.root().index, system.clone()));
+        Ok(Self { rados, placements, index, system, config: config.clone(), _background: background })
     }
 
     /// Tells every gateway that records of the system scope changed, so that the change counts everywhere when this

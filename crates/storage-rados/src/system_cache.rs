@@ -89,6 +89,11 @@ impl SystemCache {
         state.is_watched = is_watched;
     }
 
+    /// Whether the watch stands, as far as anybody told.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.lock().is_watched
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
