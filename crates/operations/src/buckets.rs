@@ -99,6 +99,11 @@ pub struct BucketAlreadyExists;
 #[error("You have attempted to create more buckets than allowed")]
 pub struct TooManyBuckets;
 
+/// The place that a creation names does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The specified location-constraint is not valid")]
+pub struct InvalidLocationConstraint;
+
 /// Why a bucket was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateBucketError {
@@ -108,6 +113,9 @@ pub enum CreateBucketError {
     /// See [`TooManyBuckets`].
     #[error(transparent)]
     TooMany(#[from] TooManyBuckets),
+    /// See [`InvalidLocationConstraint`].
+    #[error(transparent)]
+    Location(#[from] InvalidLocationConstraint),
     /// Our side failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -175,7 +183,8 @@ impl Buckets {
     ///
     /// # Errors
     /// [`CreateBucketError::Exists`] when it belongs to someone else, [`CreateBucketError::TooMany`] when the caller has
-    /// 10,000 already. (Creations at once may go beyond by as many as they are.)
+    /// 10,000 already (creations at once may go beyond by as many as they are), [`CreateBucketError::Location`] when the
+    /// store has no such place.
     pub async fn create(
         &self,
         granted: &Granted,
@@ -200,7 +209,7 @@ impl Buckets {
                 return Err(TooManyBuckets.into());
             }
             let record = BucketRecord {
-                id: BucketId::from_bytes(envelope::random_bytes()),
+                id: self.new_id(location)?,
                 owner: granted.principal().clone(),
                 created: self.clock.now(),
                 acl,
@@ -220,6 +229,14 @@ impl Buckets {
             }
         }
         Err(Fault::from(TooMuchContention).into())
+    }
+
+    /// An id that says to the store where the bucket's records and bytes belong. RGW: "region:placement" in a location
+    /// constraint, with the region left out in the guide.
+    fn new_id(&self, location: &str) -> Result<BucketId, InvalidLocationConstraint> {
+        let placement = location.split_once(':').map(|(_, placement)| placement).filter(|name| !name.is_empty());
+        let id = self.records.metadata().scope_at(placement, envelope::random_bytes());
+        id.map(BucketId::from_bytes).map_err(|_| InvalidLocationConstraint)
     }
 
     /// A commit that puts nothing and demands the impossible tells whether the scope still takes records.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use envelope::{CustomerKey, UnlockedObject};
 use model::{ByteRange, PartNumber, RangeSpec};
 use policy::Action;
@@ -105,6 +106,16 @@ pub(crate) struct Unlocked {
     pub(crate) object: Arc<UnlockedObject>,
     pub(crate) info: ObjectInfo,
     parts: Arc<PartList>,
+    /// The inline body, where it came with the record.
+    body: Option<Bytes>,
+}
+
+/// What is wanted of a current object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Facts,
+    /// The bytes too: where they are inline they may come with the record.
+    Bytes,
 }
 
 impl Unlocked {
@@ -142,7 +153,7 @@ impl Objects {
         let (bucket, object) = granted.object(Action::GetObject).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..crate::objects::ATTEMPTS {
-            let unlocked = self.unlock_current(granted, get).await?;
+            let unlocked = self.unlock_wanted(Wanted::Bytes, Action::GetObject, granted, get).await?;
             let range = wanted_range(&unlocked, get)?;
             let bytes = range.unwrap_or(ByteRange { start: 0, end: unlocked.current.record.size });
             let spans = self.spans(&partition, &unlocked, bytes).await;
@@ -184,11 +195,24 @@ impl Objects {
         granted: &Granted,
         get: &GetObject,
     ) -> Result<Unlocked, ReadError> {
+        self.unlock_wanted(Wanted::Facts, action, granted, get).await
+    }
+
+    async fn unlock_wanted(
+        &self,
+        wanted: Wanted,
+        action: Action,
+        granted: &Granted,
+        get: &GetObject,
+    ) -> Result<Unlocked, ReadError> {
         let (bucket, object) = granted.object(action).map_err(Fault::from)?;
         let partition = bucket.partition(object);
         for _ in 0..crate::objects::ATTEMPTS {
-            let current = self.current(&partition).await?;
-            let current = current.ok_or_else(|| NoSuchKey(object.clone()))?;
+            let found = match wanted {
+                Wanted::Facts => self.current(&partition).await?.map(|current| (current, None)),
+                Wanted::Bytes => self.current_with_body(&partition).await?,
+            };
+            let (current, body) = found.ok_or_else(|| NoSuchKey(object.clone()))?;
             let record = &current.record;
             if granted.by_object_acl() && record.acl != CannedAcl::PublicRead {
                 return Err(NotPublic.into());
@@ -213,7 +237,7 @@ impl Objects {
                 },
                 acl: record.acl,
             };
-            return Ok(Unlocked { current, object: Arc::new(unlocked), info, parts });
+            return Ok(Unlocked { current, object: Arc::new(unlocked), info, parts, body });
         }
         Err(crate::objects::contention().into())
     }
@@ -265,6 +289,15 @@ impl Objects {
         Ok(Some(parts))
     }
 
+    /// The inline body of a version, as it stands.
+    async fn inline_body(&self, partition: &Partition, unlocked: &Unlocked) -> Result<Bytes, Fault> {
+        if let Some(body) = &unlocked.body {
+            return Ok(body.clone());
+        }
+        let record_key = ObjectRecord::inline_key(unlocked.current.record.version);
+        self.records.get_raw(partition, &record_key).await?.ok_or_else(|| gone(unlocked))
+    }
+
     /// Where the sealed bytes are that make up `range`.
     async fn spans(
         &self,
@@ -276,11 +309,7 @@ impl Objects {
         for part in unlocked.parts.within(range) {
             let source = match part.blob {
                 Some(blob) => PartSource::Blob(blob),
-                None => {
-                    let record_key = ObjectRecord::inline_key(unlocked.current.record.version);
-                    let raw = self.records.get_raw(partition, &record_key).await?;
-                    PartSource::Inline(raw.ok_or_else(|| gone(unlocked))?)
-                }
+                None => PartSource::Inline(self.inline_body(partition, unlocked).await?),
             };
             let wanted = ByteRange {
                 start: range.start.max(part.place.start) - part.place.start,

@@ -63,7 +63,8 @@ pub use body::{BodyError, BodyStream, RequestBody};
 pub use bucket_encryption::{BlockedEncryption, BucketEncryption, DefaultEncryption};
 pub use buckets::{
     Bucket, BucketAlreadyExists, BucketNotEmpty, Buckets, ChangeBucketError, CreateBucketError, Created,
-    DeleteBucketError, GetPolicyError, ListedBucket, NoSuchBucketPolicy, PolicyError, TooManyBuckets,
+    DeleteBucketError, GetPolicyError, InvalidLocationConstraint, ListedBucket, NoSuchBucketPolicy, PolicyError,
+    TooManyBuckets,
 };
 pub use checksum::{ChecksumAlgorithm, ChecksumSource, ClaimedChecksum, Claims, StoredChecksum};
 pub use clock::Clock;

@@ -32,6 +32,11 @@ pub(crate) struct Current {
 }
 
 impl Current {
+    fn read(stored: Stored) -> Result<Self, Fault> {
+        let record = ObjectRecord::decode(stored.payload())?;
+        Ok(Self { stored, record })
+    }
+
     /// The precondition that it still is current, and unchanged.
     pub(crate) fn as_read(&self) -> Precondition {
         as_read(sole(tables::OBJECTS), Some(&self.stored))
@@ -49,9 +54,19 @@ pub(crate) enum ReplaceError {
 impl Objects {
     pub(crate) async fn current(&self, partition: &Partition) -> Result<Option<Current>, Fault> {
         let stored = self.records.get(partition, &sole(tables::OBJECTS)).await?;
-        let Some(stored) = stored else { return Ok(None) };
-        let record = ObjectRecord::decode(stored.payload())?;
-        Ok(Some(Current { stored, record }))
+        stored.map(Current::read).transpose()
+    }
+
+    /// The same for whoever wants the bytes too: with them, where they are inline and came for nothing.
+    pub(crate) async fn current_with_body(
+        &self,
+        partition: &Partition,
+    ) -> Result<Option<(Current, Option<Bytes>)>, Fault> {
+        let (stored, beside) = self.records.get_with(partition, &sole(tables::OBJECTS), tables::BODIES).await?;
+        let Some(current) = stored.map(Current::read).transpose()? else { return Ok(None) };
+        let inline_key = ObjectRecord::inline_key(current.record.version);
+        let body = beside.filter(|beside| beside.suffix == inline_key.suffix).map(|beside| beside.value);
+        Ok(Some((current, body)))
     }
 
     pub(crate) fn digest_sealer(&self, bucket: &Bucket) -> DigestSealer {

@@ -1,5 +1,6 @@
 //! The one way out: sealed bytes become a plaintext stream, chunk by chunk, each verified before it leaves.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -93,7 +94,8 @@ impl Cursor {
     async fn fill(&mut self) -> Result<(), ReadError> {
         while let Some(span) = self.spans.last_mut() {
             if let OpenSource::Closed(id) = span.source {
-                let reader: Arc<dyn BlobReader> = Arc::from(self.blobs.open(id).await.map_err(Fault::from)?);
+                let opened = self.blobs.open_for(id, span.sealed_span()).await;
+                let reader: Arc<dyn BlobReader> = Arc::from(opened.map_err(Fault::from)?);
                 self.anchor.get_or_insert_with(|| reader.clone());
                 span.source = OpenSource::Open(reader);
             }
@@ -121,6 +123,14 @@ impl From<SealedSpan> for Span {
 }
 
 impl Span {
+    /// Where the chunks are that hold what is left, in sealed bytes.
+    fn sealed_span(&self) -> Range<u64> {
+        let stride = (CHUNK_LEN + TAG_LEN) as u64;
+        let first = self.left.start / CHUNK_LEN as u64;
+        let end = self.left.end.div_ceil(CHUNK_LEN as u64).max(first + 1);
+        first * stride..(end * stride).min(envelope::sealed_len(self.entry.length))
+    }
+
     /// Reads and opens up to [`CHUNKS_PER_READ`] chunks. An empty part is read too: its one empty chunk must verify.
     async fn open_some(&mut self, unlocked: &UnlockedObject) -> Result<Vec<Bytes>, ReadError> {
         let first = self.left.start / CHUNK_LEN as u64;

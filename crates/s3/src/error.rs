@@ -72,14 +72,10 @@ fn of_store(error: &storage::Error) -> Refusal {
         }
         storage::Error::Unavailable(_) => {
             tracing::warn!(target: "canopic::fault", %error, "the store is unavailable");
-            unavailable("The store is unavailable. Please try again.")
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "The store is unavailable. Please try again.")
         }
         storage::Error::NoSuchBlob(_) | storage::Error::BlobTooShort(_) | storage::Error::Damaged(_) => internal(error),
     }
-}
-
-fn unavailable(message: &'static str) -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Refusal {

@@ -1,5 +1,6 @@
 //! A store that fails on demand, for tests of everything above a backend.
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -7,8 +8,8 @@ use bytes::Bytes;
 use model::BlobId;
 
 use crate::blobs::{BlobReader, BlobWriter, Blobs};
-use crate::error::{CommitError, Error, RetireError};
-use crate::metadata::{Batch, Entry, Metadata, Partition, RecordKey, Scan, Scope, Table};
+use crate::error::{CommitError, Error, NoSuchPlacement, RetireError};
+use crate::metadata::{Batch, Beside, Entry, Metadata, Partition, RecordKey, Scan, Scope, Table};
 
 /// A call of the two traits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -136,6 +137,15 @@ impl<S: Metadata> Metadata for FaultyStore<S> {
         self.faults.around(Operation::Get, self.inner.get(partition, key)).await
     }
 
+    async fn get_with(
+        &self,
+        partition: &Partition,
+        key: &RecordKey,
+        beside: Table,
+    ) -> Result<(Option<Bytes>, Option<Beside>), Error> {
+        self.faults.around(Operation::Get, self.inner.get_with(partition, key, beside)).await
+    }
+
     async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError> {
         self.faults.around(Operation::Commit, self.inner.commit(partition, batch)).await
     }
@@ -146,6 +156,10 @@ impl<S: Metadata> Metadata for FaultyStore<S> {
 
     async fn retire(&self, scope: Scope, tables: &[Table]) -> Result<(), RetireError> {
         self.faults.around(Operation::Retire, self.inner.retire(scope, tables)).await
+    }
+
+    fn scope_at(&self, placement: Option<&str>, random: [u8; 16]) -> Result<[u8; 16], NoSuchPlacement> {
+        self.inner.scope_at(placement, random)
     }
 
     fn inline_len_max(&self) -> usize {
@@ -163,6 +177,11 @@ impl<S: Blobs> Blobs for FaultyStore<S> {
 
     async fn open(&self, id: BlobId) -> Result<Box<dyn BlobReader>, Error> {
         let inner = self.faults.around(Operation::Open, self.inner.open(id)).await?;
+        Ok(Box::new(FaultyReader { inner, faults: self.faults.clone() }))
+    }
+
+    async fn open_for(&self, id: BlobId, span: Range<u64>) -> Result<Box<dyn BlobReader>, Error> {
+        let inner = self.faults.around(Operation::Open, self.inner.open_for(id, span)).await?;
         Ok(Box::new(FaultyReader { inner, faults: self.faults.clone() }))
     }
 }

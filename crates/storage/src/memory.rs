@@ -12,7 +12,7 @@ use model::BlobId;
 use crate::blobs::{BlobReader, BlobWriter, Blobs};
 use crate::error::{CommitError, ConflictedPrecondition, Error, RetireError, ScopeNotEmpty, ScopeRetired};
 use crate::inventory::{Held, HeldKind, Inventory};
-use crate::metadata::{Batch, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
+use crate::metadata::{Batch, Beside, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
 /// Both traits in memory. Clones share one content.
 #[derive(Clone, Default)]
@@ -152,6 +152,21 @@ impl State {
 impl Metadata for MemoryStore {
     async fn get(&self, partition: &Partition, key: &RecordKey) -> Result<Option<Bytes>, Error> {
         Ok(self.lock().records.get(&address(partition, key)).cloned())
+    }
+
+    async fn get_with(
+        &self,
+        partition: &Partition,
+        key: &RecordKey,
+        beside: Table,
+    ) -> Result<(Option<Bytes>, Option<Beside>), Error> {
+        let state = self.lock();
+        let from = (beside, partition.scope, partition.name.clone(), Vec::new());
+        let first = state.records.range(from..).next().filter(|((table, scope, name, _), _)| {
+            (table, scope, name) == (&beside, &partition.scope, &partition.name)
+        });
+        let beside = first.map(|((.., suffix), value)| Beside { suffix: suffix.clone(), value: value.clone() });
+        Ok((state.records.get(&address(partition, key)).cloned(), beside))
     }
 
     async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use envelope::{RecordAuthenticator, RecordPlace};
-use storage::{Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
+use storage::{Beside, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
 use crate::error::Fault;
 
@@ -46,6 +46,19 @@ impl Records {
             None => Ok(None),
             Some(raw) => Ok(Some(self.check(partition, key, raw)?)),
         }
+    }
+
+    /// One record, authenticated, and the first of another table of its partition where that comes for nothing; that one as
+    /// it stands.
+    pub(crate) async fn get_with(
+        &self,
+        partition: &Partition,
+        key: &RecordKey,
+        beside: Table,
+    ) -> Result<(Option<Stored>, Option<Beside>), Fault> {
+        let (raw, beside) = self.metadata.get_with(partition, key, beside).await?;
+        let stored = raw.map(|raw| self.check(partition, key, raw)).transpose()?;
+        Ok((stored, beside))
     }
 
     /// The bytes of one record without authentication: inline bodies, and re-validation of what was checked before.

@@ -273,6 +273,7 @@ impl IntoS3 for CreateBucketError {
         match self {
             Self::Exists(error) => say(S3ErrorCode::BucketAlreadyExists, error),
             Self::TooMany(error) => say(S3ErrorCode::TooManyBuckets, error),
+            Self::Location(error) => say(S3ErrorCode::InvalidLocationConstraint, error),
             Self::Fault(error) => error.into_s3(),
         }
     }
