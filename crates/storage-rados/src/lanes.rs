@@ -344,3 +344,6 @@ const FROZEN_WAIT: Duration = Duration::from_millis(5);
 const CLOSED_WAIT: Duration = Duration::from_millis(10);
 /// When somebody is suspected to have left a range frozen or closed.
 const HELP_AFTER: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
