@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::BlobId;
 use storage::{
-    Batch, BlobReader, BlobWriter, Blobs, CommitError, Entry, Error, Held, Inventory, Metadata, Partition,
+    Batch, BlobReader, BlobWriter, Blobs, CommitError, Entry, Error, Held, Inventory, Leases, Metadata, Partition,
     Precondition, RecordKey, RetireError, Scan, Scope, Table,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -190,6 +191,18 @@ impl Inventory for EmbeddedStore {
         let (engine, dir, after) = (Arc::clone(&self.engine), Arc::clone(&self.files.dir), after.map(str::to_owned));
         let page = spawn_blocking(move || inventory::page(&engine, &dir, after.as_deref(), limit)).await;
         page.map_err(|error| Error::Unavailable(format!("the inventory: {error}")))?
+    }
+}
+
+/// One process has the store to itself.
+#[async_trait]
+impl Leases for EmbeddedStore {
+    async fn hold(&self, _: &str, _: Duration) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn release(&self, _: &str) -> Result<(), Error> {
+        Ok(())
     }
 }
 

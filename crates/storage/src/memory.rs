@@ -4,20 +4,26 @@
 //! compared with it. Nothing is durable, and nothing ever waits.
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use model::BlobId;
 
 use crate::blobs::{BlobReader, BlobWriter, Blobs};
-use crate::error::{CommitError, ConflictedPrecondition, Error, RetireError, ScopeNotEmpty, ScopeRetired};
+use crate::error::{
+    CommitError, ConflictedPrecondition, Error, NoSuchPlacement, RetireError, ScopeNotEmpty, ScopeRetired,
+};
 use crate::inventory::{Held, HeldKind, Inventory};
+use crate::leases::Leases;
 use crate::metadata::{Batch, Beside, Entry, Metadata, Partition, Precondition, RecordKey, Scan, Scope, Start, Table};
 
-/// Both traits in memory. Clones share one content.
+/// All ports in memory. Clones share one content, and are one process to leases.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+    process: u32,
+    placements: Option<Arc<[String]>>,
 }
 
 #[derive(Default)]
@@ -29,6 +35,9 @@ struct State {
     blobs_created: u128,
     /// While it is not zero, unlinked blobs stay: see [`Blobs::open`].
     readers: usize,
+    /// By name: which process has it, and until when.
+    leases: HashMap<String, (u32, Instant)>,
+    processes: u32,
 }
 
 struct StoredBlob {
@@ -42,6 +51,20 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same content as another process sees it.
+    #[must_use]
+    pub fn another_process(&self) -> Self {
+        let mut state = self.lock();
+        state.processes += 1;
+        Self { process: state.processes, ..self.clone() }
+    }
+
+    /// An empty store that knows these placements and no others, for tests of what happens to the others.
+    #[must_use]
+    pub fn with_placements(names: &[&str]) -> Self {
+        Self { placements: Some(names.iter().map(|name| (*name).to_owned()).collect()), ..Self::default() }
     }
 
     /// How many finished blobs are held, garbage included.
@@ -219,8 +242,36 @@ impl Metadata for MemoryStore {
         Ok(())
     }
 
+    fn scope_at(&self, placement: Option<&str>, random: [u8; 16]) -> Result<[u8; 16], NoSuchPlacement> {
+        let is_known = match (&self.placements, placement) {
+            (Some(names), Some(name)) => names.iter().any(|known| known == name),
+            _ => true,
+        };
+        if is_known { Ok(random) } else { Err(NoSuchPlacement) }
+    }
+
     fn inline_len_max(&self) -> usize {
         4096
+    }
+}
+
+#[async_trait]
+impl Leases for MemoryStore {
+    async fn hold(&self, name: &str, time: Duration) -> Result<bool, Error> {
+        let (mut state, now) = (self.lock(), Instant::now());
+        let is_free = state.leases.get(name).is_none_or(|(process, until)| *process == self.process || *until <= now);
+        if is_free {
+            state.leases.insert(name.to_owned(), (self.process, now + time));
+        }
+        Ok(is_free)
+    }
+
+    async fn release(&self, name: &str) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.leases.get(name).is_some_and(|(process, _)| *process == self.process) {
+            state.leases.remove(name);
+        }
+        Ok(())
     }
 }
 
@@ -309,5 +360,24 @@ impl Drop for MemoryReader {
         let mut state = self.store.lock();
         state.readers -= 1;
         state.drop_unlinked();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_is_one_processs_until_it_is_given_back_or_ends() {
+        let one = MemoryStore::new();
+        let other = one.another_process();
+        let long = Duration::from_secs(600);
+        assert!(one.hold("work", long).await.unwrap() && one.hold("work", long).await.unwrap());
+        assert!(!other.hold("work", long).await.unwrap() && other.hold("other work", long).await.unwrap());
+        other.release("work").await.unwrap();
+        assert!(!other.hold("work", long).await.unwrap());
+        one.release("work").await.unwrap();
+        assert!(other.hold("work", Duration::ZERO).await.unwrap());
+        assert!(one.hold("work", long).await.unwrap());
     }
 }
