@@ -209,6 +209,12 @@ impl KeyringKeys {
         self.encode().as_slice().ct_eq(other.encode().as_slice()).into()
     }
 
+    /// Whether both belong to one installation. The time it takes says nothing of the keys.
+    #[must_use]
+    pub fn has_store_key_of(&self, other: &Self) -> bool {
+        self.store_key.0.expose().ct_eq(other.store_key.0.expose()).into()
+    }
+
     /// Another owner of the same keys: no byte of a key is copied.
     #[must_use]
     pub fn share(&self) -> Self {

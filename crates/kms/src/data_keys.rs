@@ -112,7 +112,9 @@ impl DataKeys {
         requester: Requester<'_>,
     ) -> Result<DataKey, KeyServiceError> {
         let (key_name, result) = match (wrap.wrapped.holder(), &wrap.kms) {
-            (KeyHolder::Keyring(id), None) => (KeyName::Keyring(id), self.keyring.unwrap(&wrap.wrapped, identity)),
+            (KeyHolder::Keyring(id), None) => {
+                (KeyName::Keyring(id), self.unwrap_by_keyring(&wrap.wrapped, identity).await)
+            }
             (KeyHolder::Kms(_), Some(kms)) => {
                 (KeyName::Kms(&kms.kms_key), self.unwrap_by_kms(&wrap.wrapped, kms, identity).await)
             }
@@ -240,6 +242,21 @@ impl DataKeys {
             kms.bucket_key(kms_key, identity.bucket).await
         } else {
             kms.object_key(kms_key, identity.bucket).await
+        }
+    }
+
+    /// A version that is unknown here may be what another process made a moment ago.
+    async fn unwrap_by_keyring(
+        &self,
+        wrapped: &WrappedDataKey,
+        identity: &ObjectIdentity<'_>,
+    ) -> Result<DataKey, KeyServiceError> {
+        match self.keyring.unwrap(wrapped, identity) {
+            Err(KeyServiceError::UnknownKey(_)) if self.keyring.is_shared() => {
+                self.keyring.refresh().await?;
+                self.keyring.unwrap(wrapped, identity)
+            }
+            unwrapped => unwrapped,
         }
     }
 

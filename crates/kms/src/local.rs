@@ -3,12 +3,13 @@
 //! Readers take a snapshot of the keys and never wait: SSE-S3 wraps and unwraps without any I/O. Changes come one after
 //! the other, on a thread that may block. Each makes new keys out of the old, has them written down, and only then lets
 //! readers see them; so a key that wraps is always a key that a restart finds again. Who gives up waiting for a change
-//! does not stop it half-way.
+//! does not stop it half-way. The place of the keyring may be shared with other processes: see [`sharing`].
 
 mod changes;
 mod named;
+mod sharing;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use envelope::{
     Damaged, DataKey, KeyHolder, KeyId, KeyringKeys, ObjectIdentity, OpenKeyringError, RootKey, RootKeyId, StoreKey,
@@ -19,6 +20,7 @@ use model::Timestamp;
 use crate::{Clock, KeyServiceError, KeyringFile};
 
 pub use changes::PruneError;
+use sharing::Sharing;
 
 /// A keyring: the store key, the versions of the keyring's own key, and the named keys of a local KMS. As a
 /// [`crate::KeyService`] it serves the latter.
@@ -45,7 +47,8 @@ pub struct KeyringVersion {
     pub created: Option<Timestamp>,
     /// Whether it wraps new data keys.
     pub is_current: bool,
-    /// Whether an operation that runs now may still write a wrap by it: it was current since the server started.
+    /// Whether an operation that runs now may still write a wrap by it: it was current since the server started, or where
+    /// other processes share the keyring, within the last day.
     pub may_be_in_flight: bool,
 }
 
@@ -53,6 +56,8 @@ struct Shared {
     state: RwLock<Arc<State>>,
     /// Held from the beginning to the end of a change, and by nobody who only reads.
     keeper: Mutex<Option<Keeper>>,
+    /// Set where other processes keep the keyring too.
+    sharing: OnceLock<Sharing>,
 }
 
 /// One state of the keyring; it never changes.
@@ -87,6 +92,9 @@ impl LocalKeyring {
     /// Lets the keyring change. Until then, what would change it is [`KeyServiceError::NotSupported`].
     #[must_use]
     pub fn kept_by(self, keeper: Keeper) -> Self {
+        if keeper.file.is_shared() {
+            self.shared.sharing.get_or_init(|| Sharing::new(Arc::clone(&keeper.clock)));
+        }
         *self.shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
         self
     }
@@ -108,11 +116,15 @@ impl LocalKeyring {
     pub fn versions(&self) -> Vec<KeyringVersion> {
         let state = self.state();
         let current = state.keys.versions().current().key.id();
+        let may_be_in_flight = |id| match self.shared.sharing.get() {
+            Some(sharing) => sharing.may_be_in_flight(state.keys.versions(), id),
+            None => state.wrapped_here.contains(&id),
+        };
         let versions = state.keys.versions().iter().map(|version| KeyringVersion {
             id: version.key.id(),
             created: version.created,
             is_current: version.key.id() == current,
-            may_be_in_flight: state.wrapped_here.contains(&version.key.id()),
+            may_be_in_flight: may_be_in_flight(version.key.id()),
         });
         versions.collect()
     }
@@ -169,7 +181,7 @@ impl LocalKeyring {
     fn new(sealed_by: RootKeyId, keys: KeyringKeys) -> Self {
         let wrapped_here = vec![keys.versions().current().key.id()];
         let state = RwLock::new(Arc::new(State { keys, sealed_by, wrapped_here }));
-        Self { shared: Arc::new(Shared { state, keeper: Mutex::new(None) }) }
+        Self { shared: Arc::new(Shared { state, keeper: Mutex::new(None), sharing: OnceLock::new() }) }
     }
 
     fn state(&self) -> Arc<State> {

@@ -21,6 +21,6 @@ impl DiskKeyringFile {
 
 impl KeyringFile for DiskKeyringFile {
     fn replace(&self, sealed: &[u8]) -> Result<(), KeyringFileError> {
-        secret_file::replace(&self.path, sealed).map_err(|error| KeyringFileError(error.to_string()))
+        secret_file::replace(&self.path, sealed).map_err(|error| KeyringFileError::Unwritable(error.to_string()))
     }
 }

@@ -6,7 +6,7 @@ use envelope::{KeyId, KeyVersion, KeyringKeys, RootKey};
 use model::Timestamp;
 
 use super::{Keeper, KeyringVersion, LocalKeyring, Shared, State};
-use crate::KeyServiceError;
+use crate::{KeyServiceError, KeyringFileError};
 
 /// Why versions of the keyring's key are not taken away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum PruneError {
     /// It was current since the server started, so an operation that has not ended may yet write a wrap by it.
     #[error("the key {0} was still in use when the server started: restart the server, then prune")]
     InFlight(KeyId),
+    /// It was current within the last day, so an operation of another gateway may yet write a wrap by it.
+    #[error("the key {0} was in use within the last day, and another gateway may yet write by it: prune tomorrow")]
+    RetiredLately(KeyId),
     /// The keyring could not be changed.
     #[error(transparent)]
     Keyring(#[from] KeyServiceError),
@@ -54,6 +57,9 @@ impl LocalKeyring {
             match versions.iter().find(|version| version.id == *id) {
                 None => return Err(PruneError::Unknown(*id)),
                 Some(version) if version.is_current => return Err(PruneError::Current(*id)),
+                Some(version) if version.may_be_in_flight && self.is_shared() => {
+                    return Err(PruneError::RetiredLately(*id));
+                }
                 Some(version) if version.may_be_in_flight => return Err(PruneError::InFlight(*id)),
                 // What is retired is never current again.
                 Some(_) => {}
@@ -72,42 +78,54 @@ impl LocalKeyring {
         self.blocking(move |shared| {
             let mut keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
             let keeper = keeper.as_mut().ok_or(READ_ONLY)?;
-            let keys = shared.state().keys.share();
-            if let Err(error) = write_down(keeper, &root_key, &keys) {
-                // The new form may be what the next start finds, and the old root key would not open it.
-                if let Err(error) = write_down(keeper, &keeper.root_key, &keys) {
-                    tracing::error!(
-                        target: "canopic::keys", %error,
-                        "the keyring may be sealed under the new root key or the old one: keep both until a start has \
-                         shown which of them it needs",
-                    );
+            for _ in 0..ATTEMPTS {
+                shared.take_latest(keeper)?;
+                let keys = shared.state().keys.share();
+                match write_down(keeper, &root_key, &keys) {
+                    Ok(()) => {
+                        keeper.root_key = root_key;
+                        shared.show(keeper, keys);
+                        return Ok(());
+                    }
+                    Err(KeyringFileError::Overtaken) => {}
+                    Err(error) => {
+                        write_old_form(keeper, &keys);
+                        return Err(unavailable(&error));
+                    }
                 }
-                return Err(error);
             }
-            keeper.root_key = root_key;
-            shared.show(keeper, keys);
-            Ok(())
+            Err(unavailable(&KeyringFileError::Overtaken))
         })
         .await
     }
 
-    /// Makes new keys out of the old, writes them down and lets everybody see them.
+    /// Makes new keys out of the old, writes them down and lets everybody see them. Where others change the keyring too,
+    /// `change` is called again with what they made of it.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&KeyringKeys, Timestamp) -> Result<(KeyringKeys, T), KeyServiceError> + Send + 'static,
+        change: impl Fn(&KeyringKeys, Timestamp) -> Result<(KeyringKeys, T), KeyServiceError> + Send + 'static,
     ) -> Result<T, KeyServiceError> {
         self.blocking(move |shared| {
             let keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
             let keeper = keeper.as_ref().ok_or(READ_ONLY)?;
-            let (keys, told) = change(&shared.state().keys, keeper.clock.now())?;
-            write_down(keeper, &keeper.root_key, &keys)?;
-            shared.show(keeper, keys);
-            Ok(told)
+            for _ in 0..ATTEMPTS {
+                shared.take_latest(keeper)?;
+                let (keys, told) = change(&shared.state().keys, keeper.clock.now())?;
+                match write_down(keeper, &keeper.root_key, &keys) {
+                    Ok(()) => {
+                        shared.show(keeper, keys);
+                        return Ok(told);
+                    }
+                    Err(KeyringFileError::Overtaken) => {}
+                    Err(error) => return Err(unavailable(&error)),
+                }
+            }
+            Err(unavailable(&KeyringFileError::Overtaken))
         })
         .await
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, KeyServiceError> + Send + 'static,
     ) -> Result<T, KeyServiceError> {
@@ -118,7 +136,7 @@ impl LocalKeyring {
 }
 
 impl Shared {
-    fn show(&self, keeper: &Keeper, keys: KeyringKeys) {
+    pub(super) fn show(&self, keeper: &Keeper, keys: KeyringKeys) {
         let mut wrapped_here = self.state().wrapped_here.clone();
         let current = keys.versions().current().key.id();
         if !wrapped_here.contains(&current) {
@@ -129,13 +147,29 @@ impl Shared {
     }
 }
 
-fn write_down(keeper: &Keeper, root_key: &RootKey, keys: &KeyringKeys) -> Result<(), KeyServiceError> {
-    let written = keeper.file.replace(&root_key.seal_keyring(keys));
-    written.map_err(|error| KeyServiceError::Unavailable(error.to_string()))
+fn write_down(keeper: &Keeper, root_key: &RootKey, keys: &KeyringKeys) -> Result<(), KeyringFileError> {
+    keeper.file.replace(&root_key.seal_keyring(keys))
+}
+
+/// After a reseal that failed: the new form may be what the next start finds, and the old root key would not open it.
+fn write_old_form(keeper: &Keeper, keys: &KeyringKeys) {
+    if let Err(error) = write_down(keeper, &keeper.root_key, keys) {
+        tracing::error!(
+            target: "canopic::keys", %error,
+            "the keyring may be sealed under the new root key or the old one: keep both until a start has shown which \
+             of them it needs",
+        );
+    }
+}
+
+fn unavailable(error: &KeyringFileError) -> KeyServiceError {
+    KeyServiceError::Unavailable(error.to_string())
 }
 
 pub(super) fn full(error: envelope::KeyringFull) -> KeyServiceError {
     KeyServiceError::Refused(error.to_string())
 }
 
-const READ_ONLY: KeyServiceError = KeyServiceError::NotSupported("the keyring was opened for reading");
+pub(super) const READ_ONLY: KeyServiceError = KeyServiceError::NotSupported("the keyring was opened for reading");
+/// How often others may come first.
+const ATTEMPTS: u32 = 20;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use envelope::{Damaged, KeyEncryptionKey, KeyId, KeyVersion, KeyVersions, KeyringKeys, NamedKey, NamedKeyState};
 use model::{KmsKeyId, Timestamp};
 
-use super::LocalKeyring;
 use super::changes::full;
+use super::{LocalKeyring, State};
 use crate::{KeyService, KeyServiceError, KmsKey, KmsKeyState};
 
 impl LocalKeyring {
@@ -27,13 +27,13 @@ impl LocalKeyring {
     async fn set(
         &self,
         id: &KmsKeyId,
-        change: impl FnOnce(&KmsKeyId, &NamedKey, Timestamp) -> Result<NamedKey, KeyServiceError> + Send + 'static,
+        change: impl Fn(&KmsKeyId, &NamedKey, Timestamp) -> Result<NamedKey, KeyServiceError> + Send + 'static,
     ) -> Result<KmsKey, KeyServiceError> {
         let id = id.clone();
         self.change(move |keys, now| {
             let changed = change(&id, find(keys, &id)?, now)?;
             let told = described(&id, &changed);
-            Ok((keys.with_named(id, changed).map_err(full)?, told))
+            Ok((keys.with_named(id.clone(), changed).map_err(full)?, told))
         })
         .await
     }
@@ -45,18 +45,18 @@ impl KeyService for LocalKeyring {
         let id = id.clone();
         self.change(move |keys, now| {
             if keys.named(&id).is_some() {
-                return Err(KeyServiceError::AlreadyExists(id));
+                return Err(KeyServiceError::AlreadyExists(id.clone()));
             }
             let versions = KeyVersions::first(KeyVersion::generate(Some(now)));
             let key = NamedKey { state: NamedKeyState::Enabled, created: now, versions };
             let told = described(&id, &key);
-            Ok((keys.with_named(id, key).map_err(full)?, told))
+            Ok((keys.with_named(id.clone(), key).map_err(full)?, told))
         })
         .await
     }
 
     async fn describe(&self, id: &KmsKeyId) -> Result<KmsKey, KeyServiceError> {
-        Ok(described(id, find(&self.state().keys, id)?))
+        self.known(|state| Ok(described(id, find(&state.keys, id)?))).await
     }
 
     async fn list(&self) -> Result<Vec<KmsKey>, KeyServiceError> {
@@ -94,9 +94,11 @@ impl KeyService for LocalKeyring {
     }
 
     async fn wrap(&self, id: &KmsKeyId, key: &KeyEncryptionKey, context: &[u8]) -> Result<Vec<u8>, KeyServiceError> {
-        let state = self.state();
-        let sealer = usable(id, find(&state.keys, id)?)?;
-        Ok(sealer.versions.current().key.seal_key(key, context))
+        let sealed = |state: &State| {
+            let sealer = usable(id, find(&state.keys, id)?)?;
+            Ok(sealer.versions.current().key.seal_key(key, context))
+        };
+        self.known(sealed).await
     }
 
     async fn unwrap(
@@ -106,20 +108,24 @@ impl KeyService for LocalKeyring {
         sealed: &[u8],
         context: &[u8],
     ) -> Result<KeyEncryptionKey, KeyServiceError> {
-        let state = self.state();
-        let named = usable(id, find(&state.keys, id)?)?;
-        let sealer = KeyEncryptionKey::sealer_of(sealed)?;
-        let sealer = named.versions.find(sealer).ok_or(KeyServiceError::UnknownKey(sealer))?;
-        // It names this very key, so one that does not commit to it was changed.
-        Ok(sealer.open_key(inner, sealed, context).map_err(|_| Damaged)?)
+        let opened = |state: &State| {
+            let named = usable(id, find(&state.keys, id)?)?;
+            let sealer = KeyEncryptionKey::sealer_of(sealed)?;
+            let sealer = named.versions.find(sealer).ok_or(KeyServiceError::UnknownKey(sealer))?;
+            // It names this very key, so one that does not commit to it was changed.
+            Ok(sealer.open_key(inner, sealed, context).map_err(|_| Damaged)?)
+        };
+        self.known(opened).await
     }
 
     async fn is_current(&self, id: &KmsKeyId, sealed: &[u8]) -> Result<bool, KeyServiceError> {
-        let state = self.state();
-        let versions = &find(&state.keys, id)?.versions;
-        let sealer = KeyEncryptionKey::sealer_of(sealed)?;
-        versions.find(sealer).ok_or(KeyServiceError::UnknownKey(sealer))?;
-        Ok(sealer == versions.current().key.id())
+        let is_current = |state: &State| {
+            let versions = &find(&state.keys, id)?.versions;
+            let sealer = KeyEncryptionKey::sealer_of(sealed)?;
+            versions.find(sealer).ok_or(KeyServiceError::UnknownKey(sealer))?;
+            Ok(sealer == versions.current().key.id())
+        };
+        self.known(is_current).await
     }
 }
 

@@ -294,7 +294,7 @@ impl KeyringFile for Unsure {
     fn replace(&self, sealed: &[u8]) -> Result<(), KeyringFileError> {
         self.file.replace(sealed)?;
         let is_sure = self.is_sure.swap(true, Ordering::Relaxed);
-        if is_sure { Ok(()) } else { Err(KeyringFileError("not durable".to_owned())) }
+        if is_sure { Ok(()) } else { Err(KeyringFileError::Unwritable("not durable".to_owned())) }
     }
 }
 
