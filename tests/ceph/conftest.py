@@ -43,10 +43,15 @@ def cluster():
     cluster.mend()
 
 
+# How long the gateways wait for the cluster; by default it is longer.
+DEADLINE_S = 8
+
+
 @pytest.fixture
 def server(cluster, tmp_path):
     """Two gateways; afterwards they have not panicked and end well."""
-    server = Server(tmp_path / "site", log=os.environ.get("CANOPIC_TEST_LOG", "info")).start()
+    settings = {"CANOPIC_CEPH_DEADLINE": f"{DEADLINE_S}s"}
+    server = Server(tmp_path / "site", log=os.environ.get("CANOPIC_TEST_LOG", "info"), environment=settings).start()
     yield server
     assert server.stop(wait=60) == 0
     assert "panicked at" not in server.printed()
