@@ -1,8 +1,13 @@
 use storage::Error;
 
+use crate::librados::LibradosError;
+
 /// Why a store on RADOS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// The library, the configuration, the user or the monitors.
+    #[error(transparent)]
+    Librados(#[from] LibradosError),
     /// A pool is missing, or the user may not see it.
     #[error("the cluster has no pool {0}: make it first (docs/operations-ceph.md says how)")]
     NoSuchPool(String),

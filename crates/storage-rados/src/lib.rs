@@ -18,6 +18,7 @@ mod error;
 mod growth;
 mod index;
 mod lanes;
+mod librados;
 mod map;
 #[cfg(test)]
 mod model;
@@ -35,4 +36,5 @@ mod system_cache;
 
 pub use config::{Config, Placement, SplitAt};
 pub use connect_error::ConnectError;
+pub use librados::LibradosError;
 pub use store::RadosStore;

@@ -15,6 +15,7 @@ use crate::connect_error::ConnectError;
 use crate::growth::Growth;
 use crate::index::Index;
 use crate::lanes::Lanes;
+use crate::librados::Librados;
 use crate::map::{Maps, no_answer};
 use crate::names::{self, OmapTable, ROOT_OBJECT};
 use crate::placements::Placements;
@@ -38,6 +39,15 @@ pub struct RadosStore {
 }
 
 impl RadosStore {
+    /// Opens the store in the pools that are configured; one that is empty becomes a store.
+    ///
+    /// # Errors
+    /// [`ConnectError`] says what stands in the way.
+    pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
+        let rados = Librados::connect(config).await?;
+        Self::on(Arc::new(rados), config).await
+    }
+
     /// The store on a cluster that answers.
     pub(crate) async fn on(rados: Arc<dyn Rados>, config: &Config) -> Result<Self, ConnectError> {
         let placements = Arc::new(root::open(rados.as_ref(), config).await?);

@@ -1,6 +1,7 @@
 //! The store on the model of RADOS.
 
 pub(crate) mod alternating;
+pub(crate) mod real;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,249 @@
+//! RADOS by the C library: what `Rados` asks for, in calls of `ffi`.
+//!
+//! Changes and reads of objects are asynchronous. The few calls that block (looking up pools, locks, listing) run on
+//! threads for that.
+
+mod ffi;
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+
+use self::ffi::{Cluster, IoCtx, OpenError, ReadOp, Symbols, Watching, WriteOp, text};
+use crate::config::Config;
+use crate::rados::{PoolId, Rados, RadosError, ReadAnswer, ReadStep, Watch, Watcher, WriteStep};
+
+/// Why there is no session with a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum LibradosError {
+    /// The library is not installed.
+    #[error("librados.so.2 cannot be loaded: install the package librados2 of Ceph 16.2 or later ({0})")]
+    Library(String),
+    /// The library lacks a function.
+    #[error(
+        "librados.so.2 of this machine is too old, it lacks {0}: install the package librados2 of Ceph 16.2 or later"
+    )]
+    TooOld(&'static str),
+    /// The configuration cannot be used.
+    #[error("the Ceph configuration {} cannot be used: {reason}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// In the words of the system.
+        reason: std::io::Error,
+    },
+    /// The user is unknown, or its keyring is missing or wrong.
+    #[error(
+        "the cluster does not take {user}: {reason}. Is the user there (ceph auth get {user}), and does the keyring that \
+         the Ceph configuration names hold its key?"
+    )]
+    User {
+        /// The cephx user.
+        user: String,
+        /// In the words of the system.
+        reason: std::io::Error,
+    },
+    /// No monitor answered in time.
+    #[error("no monitor of the cluster answered within {} s: is the address in the Ceph configuration right?", .0.as_secs())]
+    NoAnswer(Duration),
+    /// Anything else.
+    #[error("the cluster cannot be reached: {0}")]
+    Other(std::io::Error),
+}
+
+/// A session with a cluster.
+pub(crate) struct Librados {
+    symbols: Arc<Symbols>,
+    cluster: Arc<Cluster>,
+    namespace: CString,
+    io_ctxs: Mutex<HashMap<PoolId, Arc<IoCtx>>>,
+    /// Bounds what librados has to keep for us while a cluster does not answer.
+    in_flight: Arc<Semaphore>,
+}
+
+impl Librados {
+    /// Connects, on a thread for that.
+    ///
+    /// # Errors
+    /// [`LibradosError`] says what stands in the way.
+    pub(crate) async fn connect(config: &Config) -> Result<Self, LibradosError> {
+        let config = config.clone();
+        let connected = spawn_blocking(move || Self::connect_blocking(&config)).await;
+        connected.map_err(|error| LibradosError::Other(std::io::Error::other(error)))?
+    }
+
+    fn connect_blocking(config: &Config) -> Result<Self, LibradosError> {
+        let symbols = Symbols::open().map_err(|error| match error {
+            OpenError::Library(reason) => LibradosError::Library(reason),
+            OpenError::Symbol(name) => LibradosError::TooOld(name),
+        })?;
+        let configuration = |error| LibradosError::Configuration { path: config.conf.clone(), reason: errno(error) };
+        let namespace = text(config.namespace.as_str()).map_err(configuration)?;
+        let user = text(config.user.as_str()).map_err(configuration)?;
+        let cluster = Cluster::new(Arc::clone(&symbols), &user).map_err(configuration)?;
+        let path = text(config.conf.as_os_str().as_encoded_bytes()).map_err(configuration)?;
+        cluster.read_conf(&path).map_err(configuration)?;
+        let seconds = text(config.deadline.as_secs().max(1).to_string()).map_err(configuration)?;
+        for option in [c"rados_osd_op_timeout", c"rados_mon_op_timeout", c"client_mount_timeout"] {
+            cluster.set_conf(option, &seconds).map_err(configuration)?;
+        }
+        // The process has a log of its own, and a data directory that nothing else writes into.
+        for option in [c"log_to_stderr", c"err_to_stderr", c"log_to_file"] {
+            cluster.set_conf(option, c"false").map_err(configuration)?;
+        }
+        cluster.connect().map_err(|error| match error {
+            EACCES | EPERM | ENOENT => LibradosError::User { user: config.user.clone(), reason: errno(error) },
+            ETIMEDOUT => LibradosError::NoAnswer(config.deadline),
+            other => LibradosError::Other(errno(other)),
+        })?;
+        Ok(Self {
+            symbols,
+            cluster: Arc::new(cluster),
+            namespace,
+            io_ctxs: Mutex::default(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        })
+    }
+
+    async fn io_ctx(&self, pool: PoolId) -> Result<Arc<IoCtx>, RadosError> {
+        if let Some(io_ctx) = self.io_ctxs.lock().unwrap_or_else(PoisonError::into_inner).get(&pool) {
+            return Ok(Arc::clone(io_ctx));
+        }
+        let (cluster, namespace) = (Arc::clone(&self.cluster), self.namespace.clone());
+        let io_ctx = blocking(move || IoCtx::new(cluster, pool.0, &namespace)).await?;
+        let mut io_ctxs = self.io_ctxs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(io_ctxs.entry(pool).or_insert_with(|| Arc::new(io_ctx))))
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, RadosError> {
+        Arc::clone(&self.in_flight).acquire_owned().await.map_err(|_| RadosError::TimedOut)
+    }
+}
+
+#[async_trait]
+impl Rados for Librados {
+    async fn write(&self, pool: PoolId, object: &str, steps: Vec<WriteStep>) -> Result<(), RadosError> {
+        let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit().await?);
+        let object = text(object).map_err(error)?;
+        let write_op = WriteOp::new(&self.symbols, &steps).map_err(error)?;
+        answer(io_ctx.write(&object, write_op, permit)).await
+    }
+
+    async fn read(&self, pool: PoolId, object: &str, steps: Vec<ReadStep>) -> Result<Vec<ReadAnswer>, RadosError> {
+        let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit().await?);
+        let object = text(object).map_err(error)?;
+        let read_op = ReadOp::new(&self.symbols, &steps).map_err(error)?;
+        let slots = answer(io_ctx.read(&object, read_op, permit)).await?;
+        slots.into_answers().map_err(error)
+    }
+
+    async fn list(&self, pool: PoolId, after: Option<String>) -> Result<(Vec<String>, Option<String>), RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        let from = after.map(|after| after.parse::<u32>()).transpose().map_err(|_| RadosError::Other(EINVAL))?;
+        let (names, position) = blocking(move || io_ctx.list(from, LIST_PAGE)).await?;
+        Ok((names, position.map(|position| position.to_string())))
+    }
+
+    async fn lock(
+        &self,
+        pool: PoolId,
+        object: &str,
+        name: &'static str,
+        cookie: &str,
+        time: Duration,
+    ) -> Result<bool, RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        let (object, name, cookie) = (text(object), text(name), text(cookie));
+        blocking(move || io_ctx.lock(&object?, &name?, &cookie?, time)).await
+    }
+
+    async fn unlock(&self, pool: PoolId, object: &str, name: &'static str, cookie: &str) -> Result<(), RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        let (object, name, cookie) = (text(object), text(name), text(cookie));
+        match blocking(move || io_ctx.unlock(&object?, &name?, &cookie?)).await {
+            Err(RadosError::NotFound) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn watch(&self, pool: PoolId, object: &str, watcher: Arc<dyn Watcher>) -> Result<Box<dyn Watch>, RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        let object = text(object).map_err(error)?;
+        let watching = answer(io_ctx.watch(object, watcher)).await?;
+        Ok(Box::new(watching))
+    }
+
+    async fn notify(&self, pool: PoolId, object: &str, payload: Bytes, time: Duration) -> Result<(), RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        let object = text(object).map_err(error)?;
+        // RADOS counts in seconds here, and whoever waits may want less.
+        let notified = answer(io_ctx.notify(&object, &payload, time));
+        tokio::time::timeout(time, notified).await.map_err(|_| RadosError::TimedOut)?
+    }
+
+    async fn pool(&self, name: &str) -> Result<PoolId, RadosError> {
+        let (cluster, name) = (Arc::clone(&self.cluster), text(name).map_err(error)?);
+        blocking(move || cluster.pool(&name)).await.map(PoolId)
+    }
+
+    async fn alignment(&self, pool: PoolId) -> Result<Option<u64>, RadosError> {
+        let io_ctx = self.io_ctx(pool).await?;
+        blocking(move || io_ctx.alignment()).await
+    }
+}
+
+impl Watch for Watching {
+    fn is_sound(&self) -> bool {
+        self.confirmed_before().is_ok()
+    }
+}
+
+async fn answer<T>(asked: Result<oneshot::Receiver<Result<T, i32>>, i32>) -> Result<T, RadosError> {
+    let answered = asked.map_err(error)?.await;
+    // Without an answer nobody knows what happened.
+    answered.map_err(|_| RadosError::TimedOut)?.map_err(error)
+}
+
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, i32> + Send + 'static) -> Result<T, RadosError> {
+    spawn_blocking(call).await.map_err(|_| RadosError::TimedOut)?.map_err(error)
+}
+
+fn error(errno: i32) -> RadosError {
+    match errno {
+        ENOENT => RadosError::NotFound,
+        EEXIST => RadosError::Exists,
+        ECANCELED | ENODATA => RadosError::Mismatch,
+        ENOSPC | EDQUOT => RadosError::Full,
+        EOPNOTSUPP => RadosError::Unsupported,
+        ETIMEDOUT => RadosError::TimedOut,
+        other => RadosError::Other(other),
+    }
+}
+
+fn errno(errno: i32) -> std::io::Error {
+    std::io::Error::from_raw_os_error(errno)
+}
+
+/// Operations that librados has at once.
+const IN_FLIGHT_MAX: usize = 4096;
+/// Names in a page of a listing.
+const LIST_PAGE: usize = 1000;
+
+const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
+const EACCES: i32 = 13;
+const EEXIST: i32 = 17;
+const EINVAL: i32 = 22;
+const ENOSPC: i32 = 28;
+const ENODATA: i32 = 61;
+const EOPNOTSUPP: i32 = 95;
+const ETIMEDOUT: i32 = 110;
+const EDQUOT: i32 = 122;
+const ECANCELED: i32 = 125;

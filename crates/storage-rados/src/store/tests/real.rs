@@ -1,0 +1,31 @@
+//! The store on a real cluster.
+
+use std::sync::Arc;
+
+use super::{RadosStore, config, conformance_of_records};
+use crate::Config;
+
+/// A store in a namespace of its own, on the cluster that the environment names.
+pub(crate) async fn on_a_cluster() -> Arc<RadosStore> {
+    let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let conf = std::env::var("CANOPIC_TEST_CEPH_CONF").expect("CANOPIC_TEST_CEPH_CONF names a ceph.conf");
+    let pools = Config::new(
+        conf,
+        &variable("CANOPIC_TEST_CEPH_POOL_DATA", "canopic-data"),
+        &variable("CANOPIC_TEST_CEPH_POOL_INDEX", "canopic-index"),
+    );
+    let config = Config {
+        user: variable("CANOPIC_TEST_CEPH_USER", "client.admin"),
+        namespace: format!("canopic-test-{}", hex::encode(crate::random::random::<6>())),
+        conf: pools.conf,
+        default_placement: pools.default_placement,
+        ..config()
+    };
+    Arc::new(RadosStore::connect(&config).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Ceph cluster: ./check --ceph"]
+async fn records_are_kept_as_the_port_promises() {
+    conformance_of_records(on_a_cluster).await;
+}
