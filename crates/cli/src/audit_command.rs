@@ -27,7 +27,8 @@ pub(crate) struct VerifyArgs {
 /// Exit code 0 for a log that is whole, 1 for one that is not.
 pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     let AuditCommand::Verify(args) = command;
-    let report = server::verify_audit(&args.settings.load()?, args.expect)?;
+    let config = args.settings.load()?;
+    let report = crate::runtime()?.block_on(server::verify_audit(&config, args.expect))?;
     for problem in &report.problems {
         output::line(&format!("{}:{}: {}", problem.file.display(), problem.line, problem.what))?;
     }

@@ -20,12 +20,14 @@ impl Selection for All {
     }
 }
 
-/// Those that say where an installation is.
+/// Those that say where an installation is, and its store.
 pub(crate) struct Place;
 
 impl Selection for Place {
     fn takes(setting: &Setting) -> bool {
-        ["data_dir", "root_key_file", "region"].contains(&setting.name)
+        let is_of = |what: &str| setting.name.starts_with(what);
+        let names = ["data_dir", "root_key_file", "region", "store", "placements"];
+        names.contains(&setting.name) || is_of("ceph_") || is_of("pool_")
     }
 }
 

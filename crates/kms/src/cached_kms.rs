@@ -184,6 +184,12 @@ impl CachedKms {
         self.bucket_keys.remove_where(|(kms_key, _)| kms_key == id);
     }
 
+    /// Wipes everything that is kept: somebody else may have changed any key.
+    pub fn forget_all(&self) {
+        self.opened.remove_where(|_| true);
+        self.bucket_keys.remove_where(|_| true);
+    }
+
     /// Lets what is written to a bucket from now on be wrapped by fresh keys: those that are kept may have been sealed
     /// before somebody else rotated the KMS key.
     pub(crate) fn renew_bucket_keys(&self) {

@@ -121,9 +121,18 @@ impl Rewrapper {
     /// # Errors
     /// When the store fails or the record is damaged.
     pub async fn under_way(&self) -> Result<Option<Rewrap>, Fault> {
+        let rewrap = self.progress().await?;
+        self.keys.renew();
+        Ok(rewrap)
+    }
+
+    /// How far the rewrap is that was begun and has not ended, for whoever only looks.
+    ///
+    /// # Errors
+    /// When the store fails or the record is damaged.
+    pub async fn progress(&self) -> Result<Option<Rewrap>, Fault> {
         let stored = self.records.get(&place(), &RewrapRecord::record_key()).await?;
         let record = stored.map(|stored| RewrapRecord::decode(stored.payload())).transpose()?;
-        self.keys.renew();
         Ok(record.map(|record| Rewrap { record }))
     }
 

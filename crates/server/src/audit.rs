@@ -8,7 +8,9 @@ use envelope::StoreKey;
 
 use crate::clock;
 use crate::config::{self, Audit, Config};
-use crate::installation::{InstallationError, keyring_in_use};
+use crate::installation::InstallationError;
+use crate::site::{self, SiteError};
+use crate::store::StoreError;
 
 /// Opens the audit log that the configuration names, and goes on with it.
 pub(crate) fn open(audit: &Audit, store_key: &StoreKey) -> Result<AuditLog, AuditLogError> {
@@ -30,17 +32,29 @@ pub enum VerifyAuditError {
     /// The keyring does not open.
     #[error(transparent)]
     Installation(#[from] InstallationError),
+    /// The store that holds it cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] AuditLogError),
+}
+
+impl From<SiteError> for VerifyAuditError {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Installation(error) => error.into(),
+            SiteError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Checks the audit log; a server may be running. With an expected head, that one must be found.
 ///
 /// # Errors
 /// [`VerifyAuditError`] when it could not be checked at all; what is wrong with the log stands in the report.
-pub fn verify(config: &Config, expected: Option<Head>) -> Result<Report, VerifyAuditError> {
-    let keyring = keyring_in_use(&config.data_dir, &config.root_key)?;
+pub async fn verify(config: &Config, expected: Option<Head>) -> Result<Report, VerifyAuditError> {
+    let keyring = site::keyring_in_use(config).await?;
     let directory: &Path = &config.audit.directory;
     Ok(audit_log::verify(directory, &keyring.store_key().audit_chain(), expected)?)
 }

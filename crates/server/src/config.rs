@@ -8,6 +8,7 @@ mod file;
 mod kms;
 mod root_key_source;
 mod settings;
+mod store;
 mod value;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ pub use self::kms::{
 pub use file::{FileError, Misunderstood, Unreadable};
 pub use root_key_source::{ROOT_KEY_VARIABLE, RootKeySource};
 pub use settings::{Layer, SETTINGS, Setting};
+pub use store::{Store, StoreConfigError, StoreKind};
 pub use value::{
     Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable,
 };
@@ -46,6 +48,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the root key comes from; never out of the data directory.
     pub root_key: RootKeySource,
+    /// Where records and bytes are kept.
+    pub store: Store,
     /// Where HTTPS is served.
     pub listen: Option<SocketAddr>,
     /// Where plain HTTP is served.
@@ -179,6 +183,9 @@ pub enum ConfigError {
     /// The settings of the KMS.
     #[error(transparent)]
     Kms(#[from] KmsConfigError),
+    /// The settings of the store.
+    #[error(transparent)]
+    Store(#[from] StoreConfigError),
     /// No limit can be zero.
     #[error("`{0}` must be more than zero")]
     Zero(&'static str),
@@ -214,6 +221,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let compatibility = compatibility::of(&layer);
         let kms = kms::of(&mut layer, &environment)?;
+        let store = store::of(&mut layer)?;
         let certificate = match (layer.tls_cert, layer.tls_key) {
             (Some(chain), Some(private_key)) => Some(CertificateFiles { chain, private_key }),
             (None, None) => None,
@@ -248,6 +256,7 @@ impl Config {
         Ok(Self {
             data_dir,
             root_key,
+            store,
             listen,
             listen_http,
             certificate,
@@ -280,6 +289,9 @@ impl Config {
         match self.root_key.file() {
             Some(file) => line("root_key_file", quoted(&file.display())),
             None => line("# root_key_file", format!("{}", self.root_key)),
+        }
+        for (name, value) in store::explain(&self.store) {
+            line(name, value.to_string());
         }
         line("listen", quoted(&listen(self.listen)));
         line("listen_http", quoted(&listen(self.listen_http)));

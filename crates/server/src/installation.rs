@@ -18,6 +18,7 @@ use crate::config::RootKeySource;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keyring_disk::DiskKeyringFile;
 use crate::secret_file::{self, SecretFileError};
+use crate::shared_installation::SharedInstallationError;
 
 /// An installation whose keyring is open and whose directory is ours alone.
 pub(crate) struct Installation {
@@ -75,6 +76,9 @@ pub enum InstallationError {
         /// What is wrong.
         source: OpenKeyringError,
     },
+    /// That of gateways which share a store.
+    #[error(transparent)]
+    Shared(#[from] SharedInstallationError),
 }
 
 impl Installation {

@@ -1,5 +1,7 @@
 //! Work on keys that goes through the whole store: counting which keys are needed, wrapping data keys anew, and taking
 //! away versions that nothing needs any more. One at a time, in a task of the server's; calls begin it and look at it.
+//!
+//! Of several gateways that share a store one does a rewrap, and another goes on with it when that one dies.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,15 +10,23 @@ use envelope::KeyId;
 use kms::{KeyChangeOperation, KeyName, KeyServiceError, LocalKeyring, PruneError};
 use model::Principal;
 use operations::{Fault, HeldBy, KeyCensus, Rewrap, Rewrapper, Step};
+use storage::Leases;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::key_changes::KeyChanges;
+use crate::lease::{self, LEASE_TIME};
 
 /// How often the store or a KMS may fail in a row before the work ends.
 const FAILURES_MAX: u32 = 10;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+/// How often it is looked for a rewrap that nobody goes on with.
+const TAKE_UP_EVERY: Duration = Duration::from_secs(30);
+/// How often a gateway looks how far another one is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The lease for rewraps.
+const REWRAP: &str = "rewrap";
 /// Records that are wrapped anew between two looks at the rate and at whether to stop.
 const REWRAPS_OF_STEP: u32 = 64;
 
@@ -62,6 +72,7 @@ struct Shared {
     rewrapper: Rewrapper,
     keyring: Arc<LocalKeyring>,
     changes: KeyChanges,
+    leases: Arc<dyn Leases>,
     state: Mutex<State>,
     begun: Notify,
 }
@@ -77,6 +88,8 @@ struct State {
 enum WorkError {
     #[error("it was stopped")]
     Stopped,
+    #[error("another gateway does this, and goes on: stop it there")]
+    Elsewhere,
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error(transparent)]
@@ -90,9 +103,14 @@ enum WorkError {
 }
 
 impl KeyWork {
-    pub(crate) fn new(rewrapper: Rewrapper, keyring: Arc<LocalKeyring>, changes: KeyChanges) -> Self {
+    pub(crate) fn new(
+        rewrapper: Rewrapper,
+        keyring: Arc<LocalKeyring>,
+        changes: KeyChanges,
+        leases: Arc<dyn Leases>,
+    ) -> Self {
         let (state, begun) = (Mutex::default(), Notify::new());
-        Self { shared: Arc::new(Shared { rewrapper, keyring, changes, state, begun }) }
+        Self { shared: Arc::new(Shared { rewrapper, keyring, changes, leases, state, begun }) }
     }
 
     /// Begins work, or joins it when the same is going on; a rewrap takes on the new rate then.
@@ -132,22 +150,48 @@ impl KeyWork {
         state.progress.clone()
     }
 
-    /// Takes up a rewrap that an earlier run of the server began, then does what is begun here. Never returns.
+    /// Takes up a rewrap that an earlier run of the server began, or another gateway that died, and does what is begun
+    /// here. Never returns.
     pub(crate) async fn run(self, principal: Principal) {
-        self.take_up().await;
-        self.run_what_is_begun(principal).await;
+        let first = self.take_up().await;
+        let take_up = async {
+            let mut looks_again = first;
+            while looks_again {
+                tokio::time::sleep(TAKE_UP_EVERY).await;
+                looks_again = self.take_up().await;
+            }
+        };
+        tokio::join!(self.clone().run_what_is_begun(principal), take_up);
     }
 
-    async fn take_up(&self) {
-        match self.shared.rewrapper.under_way().await {
+    /// Returns whether to look again later.
+    async fn take_up(&self) -> bool {
+        let progress = self.progress();
+        let failed_here = matches!(progress.work, Some(Work::Rewrap(_))) && progress.error.is_some();
+        // What failed here for long is not tried again by itself: the operator asks for it, or the next start does.
+        if progress.is_running || failed_here {
+            return true;
+        }
+        match self.orphan().await {
             Ok(None) => {}
             Ok(Some(rewrap)) => {
                 tracing::info!(looked_at = rewrap.looked_at(), total = rewrap.total(), "going on with a rewrap");
-                // Nothing else was begun yet, or it was and comes first; then the rewrap waits for the next start.
+                // Other work may have been begun meanwhile and comes first.
                 let _ = self.begin(Work::Rewrap(rewrap.rate()));
             }
-            Err(error) => tracing::error!(%error, "it cannot be read whether a rewrap was under way"),
+            Err(error) => {
+                tracing::error!(%error, "it cannot be read whether a rewrap is under way");
+                // What cannot be read does not become readable; a rewrap that somebody begins takes its place.
+                return !matches!(error, Fault::Damaged(_));
+            }
         }
+        true
+    }
+
+    /// A rewrap that nobody goes on with; the lease for it is this process's then.
+    async fn orphan(&self) -> Result<Option<Rewrap>, Fault> {
+        let Some(rewrap) = self.shared.rewrapper.progress().await? else { return Ok(None) };
+        Ok(self.shared.leases.hold(REWRAP, LEASE_TIME).await?.then_some(rewrap))
     }
 
     /// Does what is begun here, in the name of `principal`. Never returns.
@@ -226,6 +270,32 @@ impl Shared {
     }
 
     async fn rewrap(&self, rate: Option<u32>, principal: &Principal) -> Result<(), WorkError> {
+        let mut was_elsewhere = false;
+        loop {
+            if self.leases.hold(REWRAP, LEASE_TIME).await.map_err(Fault::from)? {
+                if was_elsewhere && self.rewrapper.progress().await?.is_none() {
+                    return Ok(());
+                }
+                let here = self.rewrap_here(rate, principal);
+                if let Some(done) = lease::keep_during(&*self.leases, REWRAP, here).await {
+                    if let Err(error) = self.leases.release(REWRAP).await {
+                        tracing::debug!(%error, "the lease of a rewrap ends by itself");
+                    }
+                    return done;
+                }
+            }
+            if self.told_to_stop() {
+                return Err(WorkError::Elsewhere);
+            }
+            if let Some(rewrap) = self.rewrapper.progress().await? {
+                was_elsewhere = true;
+                self.show(&rewrap);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn rewrap_here(&self, rate: Option<u32>, principal: &Principal) -> Result<(), WorkError> {
         let mut rewrap = match self.rewrapper.under_way().await {
             Ok(Some(rewrap)) => rewrap,
             Err(error) if !matches!(error, Fault::Damaged(_)) => return Err(error.into()),

@@ -18,12 +18,14 @@ use kms::{LocalKeyring, NoAudit};
 use operations::{HeldBy, KeyCensus};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, KmsService, RootKeySource};
+use crate::config::{Config, KmsService, RootKeySource, Store};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::installation::{self, InstallationError};
+use crate::keyring_record;
 use crate::secret_file::{self, SecretFileError};
 use crate::server_keys::ServerKeys;
-use crate::store;
+use crate::shared_installation::{self, SharedInstallationError};
+use crate::store::{Backend, Purpose, StoreError};
 
 /// The root key of one backup.
 pub struct BackupKey(RootKey);
@@ -64,23 +66,29 @@ pub enum RestoreError {
         .0.display()
     )]
     Differs(PathBuf),
+    /// There is another keyring, in a store that gateways share.
+    #[error("the store on the cluster has a keyring with other keys than the backup; it is left as it is")]
+    DiffersOnCluster,
+    /// The store cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The store was written with other keys.
-    #[error("the backup does not belong to the store in {}: {reason}", data_dir.display())]
+    #[error("the backup does not belong to the store {place}: {reason}")]
     OtherStore {
-        /// The data directory.
-        data_dir: PathBuf,
+        /// Where the store is, for people.
+        place: String,
         /// What the store says.
         reason: String,
     },
     /// The store needs keys that the backup does not have.
     #[error(
-        "objects in {} need keys that came after this backup, and would not open: {}. Look for a newer backup; one \
+        "objects {place} need keys that came after this backup, and would not open: {}. Look for a newer backup; one \
          that is restored later cannot be put over this one.",
-        data_dir.display(), keys.join(", ")
+        keys.join(", ")
     )]
     Lacks {
-        /// The data directory.
-        data_dir: PathBuf,
+        /// Where they are, for people.
+        place: String,
         /// Each of the keys, with how much it holds, for people.
         keys: Vec<String>,
     },
@@ -148,42 +156,101 @@ fn open_backup(backup: &[u8]) -> Result<LocalKeyring, BackupError> {
     Ok(LocalKeyring::open(&RootKey::from_file_text(line)?, sealed)?)
 }
 
-/// Makes the keyring file of a data directory out of a backup, sealed under this machine's root key. No server may run
-/// on the directory. A keyring that is there is never replaced. The records of a store that is there are all gone through
-/// before, to see which keys they need.
+/// Makes the keyring of an installation out of a backup, sealed under this machine's root key: the file in a data
+/// directory that no server runs on, or the record in a store that gateways share. A keyring that is there is never
+/// replaced. The records of a store that is there are all gone through before, to see which keys they need.
 ///
 /// # Errors
 /// [`RestoreError`].
 pub async fn restore_keyring(config: &Config, backup: &[u8], lacking: Lacking) -> Result<Restored, RestoreError> {
-    let keyring = open_backup(backup)?;
+    let keyring = Arc::new(open_backup(backup)?);
     let data_dir = DataDir::open_or_create(&config.data_dir)?;
+    match &config.store {
+        Store::Embedded => restore_file(config, &data_dir, keyring, lacking).await,
+        Store::Rados(rados) => {
+            shared_installation::refuse_data(&data_dir).map_err(InstallationError::from)?;
+            let backend = Backend::rados(rados, Purpose::Looking).await?;
+            restore_record(config, &data_dir, &backend, keyring, lacking).await
+        }
+    }
+}
+
+async fn restore_file(
+    config: &Config,
+    data_dir: &DataDir,
+    keyring: Arc<LocalKeyring>,
+    lacking: Lacking,
+) -> Result<Restored, RestoreError> {
     if data_dir.keyring().exists() {
-        let there = installation::keyring_of(&data_dir, &config.root_key)?;
+        let there = installation::keyring_of(data_dir, &config.root_key)?;
         let same = there.same_as(&keyring);
         return if same { Ok(Restored::AlreadyThere) } else { Err(RestoreError::Differs(data_dir.keyring())) };
     }
-    let keyring = std::sync::Arc::new(keyring);
     if data_dir.store().exists() {
-        let other = |reason: String| RestoreError::OtherStore { data_dir: config.data_dir.clone(), reason };
-        let store = store::open(&data_dir, &ServerKeys::local(keyring.clone()), Arc::new(NoAudit)).await;
-        let operations = store.map_err(|error| other(error.to_string()))?;
-        operations.users.root().await.map_err(|error| other(error.to_string()))?;
-        if lacking == Lacking::Refuse {
-            let census = operations.rewrapper.census(&|_| ()).await.map_err(|error| other(error.to_string()))?;
-            check_that_nothing_lacks(config, &census)?;
-        }
+        let place = format!("in {}", config.data_dir.display());
+        let backend = Backend::embedded(data_dir, Purpose::Serving)
+            .await
+            .map_err(|error| RestoreError::OtherStore { place: place.clone(), reason: error.to_string() })?;
+        check_against(&backend, &keyring, config, place, lacking).await?;
     }
-    let (root_key, with_root_key) = match (installation::read_root_key(&config.root_key)?, &config.root_key) {
-        (Some(root_key), _) => (root_key, false),
-        (None, RootKeySource::File(path)) => (installation::create_root_key(path)?, true),
-        (None, source) => return Err(installation::missing(&data_dir, source, None).into()),
-    };
+    let (root_key, with_root_key) = root_key(config, data_dir)?;
     secret_file::create(&data_dir.keyring(), &keyring.sealed_under(&root_key))?;
     Ok(Restored::Made { with_root_key })
 }
 
+async fn restore_record(
+    config: &Config,
+    data_dir: &DataDir,
+    backend: &Backend,
+    keyring: Arc<LocalKeyring>,
+    lacking: Lacking,
+) -> Result<Restored, RestoreError> {
+    let unreadable = |error: storage::Error| InstallationError::from(SharedInstallationError::Store(error));
+    if keyring_record::read(&*backend.metadata).await.map_err(unreadable)?.is_some() {
+        let there = shared_installation::open(&config.root_key, &backend.metadata).await?;
+        return if there.same_as(&keyring) { Ok(Restored::AlreadyThere) } else { Err(RestoreError::DiffersOnCluster) };
+    }
+    if shared_installation::is_in_use(&*backend.metadata).await.map_err(InstallationError::from)? {
+        check_against(backend, &keyring, config, "on the cluster".to_owned(), lacking).await?;
+    }
+    let (root_key, with_root_key) = root_key(config, data_dir)?;
+    let sealed = keyring.sealed_under(&root_key);
+    if keyring_record::create(&*backend.metadata, sealed).await.map_err(unreadable)? {
+        Ok(Restored::Made { with_root_key })
+    } else {
+        Err(RestoreError::DiffersOnCluster)
+    }
+}
+
+/// Whether the keyring is the one of a store and has what its objects need.
+async fn check_against(
+    backend: &Backend,
+    keyring: &Arc<LocalKeyring>,
+    config: &Config,
+    place: String,
+    lacking: Lacking,
+) -> Result<(), RestoreError> {
+    let other = |error: operations::Fault| RestoreError::OtherStore { place: place.clone(), reason: error.to_string() };
+    let operations = backend.operations(&ServerKeys::local(keyring.clone()), Arc::new(NoAudit));
+    operations.users.root().await.map_err(other)?;
+    if lacking == Lacking::Refuse {
+        let census = operations.rewrapper.census(&|_| ()).await.map_err(other)?;
+        check_that_nothing_lacks(config, &census, place)?;
+    }
+    Ok(())
+}
+
+/// The root key of this machine, and whether it was made because there was none.
+fn root_key(config: &Config, data_dir: &DataDir) -> Result<(RootKey, bool), RestoreError> {
+    match (installation::read_root_key(&config.root_key)?, &config.root_key) {
+        (Some(root_key), _) => Ok((root_key, false)),
+        (None, RootKeySource::File(path)) => Ok((installation::create_root_key(path)?, true)),
+        (None, source) => Err(installation::missing(data_dir, source, None).into()),
+    }
+}
+
 /// Whether all keys are there that the keyring is to have.
-fn check_that_nothing_lacks(config: &Config, census: &KeyCensus) -> Result<(), RestoreError> {
+fn check_that_nothing_lacks(config: &Config, census: &KeyCensus, place: String) -> Result<(), RestoreError> {
     let mut keys = Vec::new();
     for (held_by, count) in census.held_by.iter().filter(|(_, count)| count.missing > 0) {
         let name = match held_by {
@@ -196,7 +263,7 @@ fn check_that_nothing_lacks(config: &Config, census: &KeyCensus) -> Result<(), R
     }
     keys.sort();
     if !keys.is_empty() {
-        return Err(RestoreError::Lacks { data_dir: config.data_dir.clone(), keys });
+        return Err(RestoreError::Lacks { place, keys });
     }
     match census.unreadable {
         0 => Ok(()),
@@ -279,10 +346,10 @@ mod tests {
         let keyring = keyring();
         restore_keyring(&config, &backup_of(&keyring), Lacking::Refuse).await.unwrap();
         let made = installation::Installation::open(&config.data_dir, &config.root_key).unwrap();
-        let operations =
-            store::open(&made.data_dir, &ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit)).await.unwrap();
+        let backend = Backend::embedded(&made.data_dir, Purpose::Serving).await.unwrap();
+        let operations = backend.operations(&ServerKeys::local(made.keyring.clone()), Arc::new(NoAudit));
         operations.users.root().await.unwrap();
-        drop((operations, made));
+        drop((operations, backend, made));
 
         std::fs::remove_file(config.data_dir.join("keyring")).unwrap();
         let error = restore_keyring(&config, &backup_of(&self::keyring()), Lacking::Refuse).await.unwrap_err();

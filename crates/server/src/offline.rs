@@ -11,14 +11,16 @@ use zeroize::Zeroizing;
 use crate::admin::{AdminApi, Door};
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::installation::{Installation, InstallationError};
+use crate::installation::InstallationError;
 use crate::key_changes::KeyChanges;
 use crate::key_work::KeyWork;
 use crate::kms_provider::KmsError;
 use crate::server_keys::ServerKeys;
-use crate::store::{self, StoreError};
+use crate::site::{Site, SiteError};
+use crate::store::StoreError;
 
-/// A data directory that is open for admin calls; no server can use it meanwhile.
+/// A data directory that is open for admin calls; no server can use it meanwhile. A store on a Ceph cluster may be in use by
+/// gateways elsewhere, which learn of what is done.
 pub struct Offline {
     api: AdminApi,
     root: Principal,
@@ -47,19 +49,29 @@ pub enum OfflineError {
     Records(String),
 }
 
+impl From<SiteError> for OfflineError {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Installation(error) => error.into(),
+            SiteError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl Offline {
     /// Opens the data directory of an installation that exists.
     ///
     /// # Errors
     /// [`OfflineError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
+        let Site { data_dir, keyring, backend } = Site::open(config).await?;
         let (keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
-        let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
+        let operations = backend.operations(&keys, Arc::new(audit.clone()));
         let changes = KeyChanges::new(Arc::new(audit));
         let root = operations.users.root().await.map_err(|error| OfflineError::Records(error.to_string()))?;
-        let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring), changes.clone());
+        let keyring = Arc::clone(&keys.keyring);
+        let key_work = KeyWork::new(operations.rewrapper, keyring, changes.clone(), backend.leases);
         let mut background = JoinSet::new();
         background.spawn(key_work.clone().run_what_is_begun(root.clone()));
         let api = AdminApi::new(operations.users, keys, key_work, changes);

@@ -8,16 +8,16 @@ use envelope::StoreKey;
 use kms::LocalKeyring;
 use model::{BucketName, ObjectKey};
 use operations::{ExportError, SealedExport, SealedExporter};
-use storage_embedded::{Config as StoreConfig, EmbeddedStore};
 
 use crate::config::Config;
-use crate::data_dir::{DataDir, DataDirError};
-use crate::installation::{InstallationError, keyring_of};
-use crate::store::StoreError;
+use crate::data_dir::DataDir;
+use crate::installation::InstallationError;
+use crate::site::{self, SiteError};
+use crate::store::{Backend, StoreError};
 
-/// A store that nobody else uses meanwhile, with its keys as far as they are at hand.
+/// A store, with its keys as far as they are at hand.
 pub struct OfflineStore {
-    store: Arc<EmbeddedStore>,
+    backend: Backend,
     keyring: Result<Arc<LocalKeyring>, InstallationError>,
     // Dropped last: with it goes the lock.
     _data_dir: DataDir,
@@ -28,10 +28,19 @@ pub struct OfflineStore {
 pub enum OfflineStoreError {
     /// There is none, or a server is running on it.
     #[error(transparent)]
-    DataDir(#[from] DataDirError),
+    Installation(#[from] InstallationError),
     /// It does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SiteError> for OfflineStoreError {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Installation(error) => error.into(),
+            SiteError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Why an object is not exported.
@@ -54,13 +63,8 @@ impl OfflineStore {
     /// # Errors
     /// [`OfflineStoreError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineStoreError> {
-        let data_dir = DataDir::open_store(&config.data_dir)?;
-        let keyring = keyring_of(&data_dir, &config.root_key).map(Arc::new);
-        let path = data_dir.store();
-        let store_config = StoreConfig { collects: false, ..StoreConfig::default() };
-        let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &store_config)).await;
-        let store = opened.map_err(|_| StoreError::Interrupted)?.map_err(StoreError::from)?;
-        Ok(Self { store: Arc::new(store), keyring, _data_dir: data_dir })
+        let (backend, keyring, data_dir) = site::look_at(config).await?;
+        Ok(Self { backend, keyring, _data_dir: data_dir })
     }
 
     /// Why the server's keys are not at hand, if they are not.
@@ -75,8 +79,8 @@ impl OfflineStore {
     }
 
     /// What is stored.
-    pub(crate) fn store(&self) -> Arc<EmbeddedStore> {
-        Arc::clone(&self.store)
+    pub(crate) const fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// Finds an object for export. With the server's keys at hand its records are authenticated.
@@ -87,7 +91,8 @@ impl OfflineStore {
         let bucket = BucketName::parse(bucket).map_err(|_| OfflineExportError::BucketName(bucket.to_owned()))?;
         let object = ObjectKey::parse(object).map_err(|_| OfflineExportError::ObjectKey)?;
         let store_key: Option<Arc<StoreKey>> = self.keyring.as_ref().ok().map(|keyring| keyring.store_key());
-        let exporter = SealedExporter::new(self.store.clone(), self.store.clone(), store_key.as_deref());
+        let exporter =
+            SealedExporter::new(self.backend.metadata.clone(), self.backend.blobs.clone(), store_key.as_deref());
         Ok(exporter.prepare(&bucket, &object).await?)
     }
 }

@@ -17,6 +17,9 @@ const DESTROY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often, at least, keys are wiped that were kept beyond their time.
 const SWEEP_EVERY_MAX: Duration = Duration::from_secs(60);
 
+/// How often it is asked what other gateways did to the keyring. A store that many share answers from memory, mostly.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
 /// How often the log is told how well the cache of opened keys does.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
@@ -63,6 +66,34 @@ impl ServerKeys {
                     "keys that a KMS opened: how often one was there already"
                 );
                 (told, told_at) = (stats, Instant::now());
+            }
+        }
+    }
+
+    /// Takes in what other gateways do to the keyring, well within a second, and wipes what is kept of keys that they may
+    /// have disabled. Without other gateways it returns at once, else never.
+    pub(crate) async fn keep_up_with_others(self) {
+        if !self.keyring.is_shared() {
+            return;
+        }
+        let mut interval = tokio::time::interval(LOOK_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut seen, mut trouble) = (self.keyring.changes_of_others(), None);
+        loop {
+            interval.tick().await;
+            let told = self.keyring.refresh().await.err().map(|error| error.to_string());
+            let changes = self.keyring.changes_of_others();
+            if changes != seen {
+                self.kms.forget_all();
+                tracing::info!("took in what another gateway did to the keyring");
+                seen = changes;
+            }
+            if told != trouble {
+                match &told {
+                    Some(error) => tracing::error!(error, "what other gateways do to the keyring is not known here"),
+                    None => tracing::info!("what other gateways do to the keyring is known here again"),
+                }
+                trouble = told;
             }
         }
     }

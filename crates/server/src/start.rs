@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use audit_log::{AuditLog, AuditLogError};
 use operations::{IssuedAccessKey, Operations};
+use storage::Leases;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -22,13 +23,15 @@ use crate::data_dir::DataDir;
 use crate::gateway::{GatewayError, S3Answer};
 use crate::health::Health;
 use crate::http_server::{HttpServer, Scheme, Service};
-use crate::installation::{Installation, InstallationError};
+use crate::installation::InstallationError;
 use crate::key_changes::KeyChanges;
 use crate::key_work::KeyWork;
 use crate::kms_provider::KmsError;
+use crate::lease::{self, LEASE_TIME};
 use crate::root_pair::{self, RootPairError};
 use crate::server_keys::ServerKeys;
-use crate::store::{self, StoreError};
+use crate::site::{Site, SiteError};
+use crate::store::StoreError;
 use crate::tls::TlsError;
 use crate::tls::authority::{self, AuthorityError};
 use crate::tls::certificate::{CertificateError, ReloadedCertificate};
@@ -38,6 +41,9 @@ const RENEWAL_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often leftovers of ended uploads are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// The lease for that.
+const SWEEP: &str = "sweep";
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,15 @@ pub enum StartError {
     /// The KMS.
     #[error(transparent)]
     Kms(#[from] KmsError),
+}
+
+impl From<SiteError> for StartError {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Installation(error) => error.into(),
+            SiteError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// A server that runs.
@@ -137,7 +152,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let https = bind(config.listen).await?;
     let http = bind(config.listen_http).await?;
 
-    let Installation { data_dir, keyring } = Installation::open_or_create(&config.data_dir, &config.root_key)?;
+    let Site { data_dir, keyring, backend } = Site::open_or_create(config).await?;
     let mut background = JoinSet::new();
     let mut authority = None;
     let tls = match &https {
@@ -163,18 +178,21 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
 
     let (keys, kms) = ServerKeys::new(keyring, &config.kms)?;
     let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
-    let operations = store::open(&data_dir, &keys, Arc::new(audit.clone())).await?;
+    let operations = backend.operations(&keys, Arc::new(audit.clone()));
     let changes = KeyChanges::new(Arc::new(audit.clone()));
     let health = Health::new(operations.users.clone());
-    let key_work = KeyWork::new(operations.rewrapper.clone(), Arc::clone(&keys.keyring), changes.clone());
+    let leases = backend.leases;
+    let key_work =
+        KeyWork::new(operations.rewrapper.clone(), Arc::clone(&keys.keyring), changes.clone(), leases.clone());
     let admin = AdminApi::new(operations.users.clone(), keys.clone(), key_work.clone(), changes.clone());
     let root = operations.users.root().await.map_err(|error| StoreError::Records(error.to_string()))?;
     let socket = AdminSocket::bind(data_dir.admin_socket())?;
     let root_pair = root_pair::ensure(&operations.users, config.root_pair.as_ref()).await?;
     background.spawn(socket.serve(admin.clone(), root.clone()));
     background.spawn(key_work.run(root));
-    background.spawn(sweep(operations.clone()));
+    background.spawn(sweep(operations.clone(), leases));
     background.spawn(keys.clone().keep_cache(config.kms.cache.time));
+    background.spawn(keys.clone().keep_up_with_others());
     background.spawn(keys.destroy_due_daily(changes));
     background.spawn(kms.keep_up());
 
@@ -218,13 +236,25 @@ fn serve_at(
     Some(address)
 }
 
-/// Takes up what a crash left of ended uploads, at the start and now and then.
-async fn sweep(operations: Operations) {
+/// Takes up what a crash left of ended uploads, at the start and now and then. One of several gateways does it for all.
+async fn sweep(operations: Operations, leases: Arc<dyn Leases>) {
     let mut interval = tokio::time::interval(SWEEP_EVERY);
     loop {
         interval.tick().await;
-        if let Err(error) = operations.uploads.sweep(&operations.buckets).await {
+        let swept = match leases.hold(SWEEP, LEASE_TIME).await {
+            Ok(true) => {
+                let sweep = operations.uploads.sweep(&operations.buckets);
+                lease::keep_during(&*leases, SWEEP, sweep).await.unwrap_or(Ok(()))
+            }
+            Ok(false) => continue,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = swept {
             tracing::warn!(%error, "leftovers of ended uploads could not be removed");
+        }
+        // It is kept until shortly before the next time, so that the other gateways do not do the same again.
+        if let Err(error) = leases.hold(SWEEP, SWEEP_EVERY / 2).await {
+            tracing::debug!(%error, "the lease of a sweep could not be kept");
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use kms::{AuditTrail, DataKeys};
 use operations::{Operations, Ports};
+use storage::{Blobs, Inventory, Leases, Metadata};
 use storage_embedded::{EmbeddedStore, OpenError};
+use storage_rados::{ConnectError, RadosStore};
 
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
@@ -13,9 +15,12 @@ use crate::server_keys::ServerKeys;
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It does not open.
+    /// That of the data directory does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The one on a Ceph cluster cannot be had.
+    #[error("store = \"rados\": {0}")]
+    Connect(#[from] ConnectError),
     /// Its records do not make sense, or cannot be read.
     #[error("the store cannot be read: {0}")]
     Records(String),
@@ -24,21 +29,52 @@ pub enum StoreError {
     Interrupted,
 }
 
-/// Opens the store of a data directory, which may take a while after a crash, and puts the operations on it.
-pub(crate) async fn open(
-    data_dir: &DataDir,
-    keys: &ServerKeys,
-    audit: Arc<dyn AuditTrail>,
-) -> Result<Operations, StoreError> {
-    let path = data_dir.store();
-    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &storage_embedded::Config::default()));
-    let store = Arc::new(opened.await.map_err(|_| StoreError::Interrupted)??);
-    let store_key = keys.keyring.store_key();
-    Ok(Operations::new(Ports {
-        metadata: store.clone(),
-        blobs: store,
-        keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), audit),
-        store_key,
-        clock: Arc::new(SystemClock),
-    }))
+/// What the store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be used, and to have its garbage collected.
+    Serving,
+    /// To be looked at: it stays as it was found.
+    Looking,
+}
+
+/// An open store, by what can be done with it.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) leases: Arc<dyn Leases>,
+    /// Where it can tell what it holds whatever records say.
+    pub(crate) inventory: Option<Arc<dyn Inventory>>,
+}
+
+impl Backend {
+    /// Opens the store of a data directory, which may take a while after a crash.
+    pub(crate) async fn embedded(data_dir: &DataDir, purpose: Purpose) -> Result<Self, StoreError> {
+        let path = data_dir.store();
+        let collects = purpose == Purpose::Serving;
+        let config = storage_embedded::Config { collects, ..storage_embedded::Config::default() };
+        let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path, &config));
+        let store = Arc::new(opened.await.map_err(|_| StoreError::Interrupted)??);
+        Ok(Self { metadata: store.clone(), blobs: store.clone(), leases: store.clone(), inventory: Some(store) })
+    }
+
+    /// Connects to the store on a Ceph cluster.
+    pub(crate) async fn rados(config: &storage_rados::Config, purpose: Purpose) -> Result<Self, StoreError> {
+        let config = storage_rados::Config { collects: purpose == Purpose::Serving, ..config.clone() };
+        let store = Arc::new(RadosStore::connect(&config).await?);
+        drop(store);
+        Err(StoreError::Records("bytes are not kept in pools yet".to_owned()))
+    }
+
+    /// Puts the operations on it.
+    pub(crate) fn operations(&self, keys: &ServerKeys, audit: Arc<dyn AuditTrail>) -> Operations {
+        Operations::new(Ports {
+            metadata: self.metadata.clone(),
+            blobs: self.blobs.clone(),
+            keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), audit),
+            store_key: keys.keyring.store_key(),
+            clock: Arc::new(SystemClock),
+        })
+    }
 }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::kms_provider::KmsError;
 use crate::offline_store::{OfflineStore, OfflineStoreError};
 use crate::server_keys::ServerKeys;
+use crate::store::Backend;
 
 /// A store that is ready to be looked at.
 pub struct OfflineVerifier {
@@ -68,25 +69,24 @@ impl OfflineVerifier {
         let mut upkeep = JoinSet::new();
         upkeep.spawn(provider.keep_up());
         let keys = DataKeys::new(server_keys.keyring, Some(server_keys.kms), Arc::new(audit.clone()));
-        let embedded = store.store();
+        let Backend { metadata, blobs, inventory, .. } = store.backend().clone();
         let ports = Ports {
-            metadata: embedded.clone(),
-            blobs: embedded.clone(),
+            metadata: metadata.clone(),
+            blobs: blobs.clone(),
             keys: keys.clone(),
             store_key: store_key.clone(),
             clock: Arc::new(SystemClock),
         };
         // Where the record of the account is damaged, that is a finding, and no reason not to look.
         let principal = Operations::new(ports).users.root().await.unwrap_or_else(|_| nobody());
-        let at_rest = AtRest {
-            metadata: embedded.clone(),
-            blobs: embedded.clone(),
-            inventory: Some(embedded),
-            keys,
-            store_key,
-            principal,
-        };
+        let at_rest = AtRest { metadata, blobs, inventory, keys, store_key, principal };
         Ok(Self { at_rest, audit, _upkeep: upkeep, _store: store })
+    }
+
+    /// Whether the store tells what it holds that no record names. Where it does not, only what records name is looked at.
+    #[must_use]
+    pub const fn sees_unnamed_bytes(&self) -> bool {
+        self.at_rest.inventory.is_some()
     }
 
     /// What to look at: one bucket or all, objects whose key begins with `prefix`, and their bodies unless it is to be

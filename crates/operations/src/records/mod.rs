@@ -1,8 +1,8 @@
 //! What stands in the store: a codec for each kind of record, and the frame that all of them share.
 //!
 //! Every record ends in a tag under the store key that covers its place (scope, partition, table, suffix) and its
-//! bytes, so that a changed, moved or swapped record is found before anything of it is believed. Inline bodies are
-//! the one exception: their chunks authenticate themselves.
+//! bytes, so that a changed, moved or swapped record is found before anything of it is believed. Inline bodies and the
+//! sealed keyring of several gateways are the exceptions: their own seals authenticate them.
 
 mod access_key;
 mod bucket;
@@ -39,6 +39,7 @@ pub(crate) mod tables {
     pub(crate) const TOKENS: Table = Table(4);
     pub(crate) const INSTALLATION: Table = Table(5);
     pub(crate) const REWRAP: Table = Table(6);
+    pub(crate) const KEYRING: Table = Table(7);
     pub(crate) const OBJECTS: Table = Table(16);
     pub(crate) const PARTS_OF_OBJECTS: Table = Table(17);
     pub(crate) const BODIES: Table = Table(18);
@@ -54,6 +55,19 @@ pub(crate) fn sole(table: Table) -> RecordKey {
 /// A partition among the server's own records.
 pub(crate) fn system(name: &[u8]) -> Partition {
     Partition::new(Scope::SYSTEM, name)
+}
+
+/// Where gateways that share a store keep the sealed keyring. It is not framed: the root key seals it, and the key of the
+/// frames is in it.
+#[must_use]
+pub fn keyring_place() -> (Partition, RecordKey) {
+    (system(b"keyring"), sole(tables::KEYRING))
+}
+
+/// Where the record is that every store has which was ever used.
+#[must_use]
+pub fn installation_place() -> (Partition, RecordKey) {
+    (system(b""), sole(tables::INSTALLATION))
 }
 
 /// An expiry in a record: zero stands for never, so the first millisecond of 1970 is told as the second.

@@ -21,7 +21,7 @@ async fn api_and_trail() -> (AdminApi, Principal, Arc<Trail>) {
     let store_key = keys.keyring.store_key();
     let ports = Ports {
         metadata: store.clone(),
-        blobs: store,
+        blobs: store.clone(),
         keys: DataKeys::new(Arc::clone(&keys.keyring), Some(Arc::clone(&keys.kms)), Arc::new(NoAudit)),
         store_key,
         clock: Arc::new(SystemClock),
@@ -31,7 +31,7 @@ async fn api_and_trail() -> (AdminApi, Principal, Arc<Trail>) {
     let root = users.root().await.unwrap();
     let trail = Arc::new(Trail::default());
     let changes = KeyChanges::new(trail.clone());
-    let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring), changes.clone());
+    let key_work = KeyWork::new(operations.rewrapper, Arc::clone(&keys.keyring), changes.clone(), store);
     tokio::spawn(key_work.clone().run(root.clone()));
     (AdminApi::new(users, keys, key_work, changes), root, trail)
 }

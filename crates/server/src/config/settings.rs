@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::compatibility::{PolicyVersions, SseCWithAes256, UnconfiguredEncryption, WrongKeyStatus};
 use super::kms::{KmsProvider, ProviderText};
+use super::store::{CephName, CephUser, Placements, StoreKind};
 use super::value::{
     Domain, InvalidValue, List, Listen, LogFormat, LogLevels, Network, Period, Region, Value, WhenUnwritable,
 };
@@ -82,6 +83,26 @@ settings! {
         "Where everything is kept. Created, readable by its owner only, on the first run.";
     root_key_file: PathBuf, "FILE", "",
         "The key that opens the keyring. Beside the data directory, `<data-dir>.root-key`, unless set; refused inside it.";
+    store: StoreKind, "STORE", "embedded",
+        "Where records and objects are kept: `embedded` (the data directory) or `rados` (a Ceph cluster that several gateways share). See docs/operations-ceph.md.";
+    ceph_conf: PathBuf, "FILE", "",
+        "Ceph's configuration file; `/etc/ceph/ceph.conf` unless set.";
+    ceph_user: CephUser, "USER", "",
+        "The cephx user; `client.canopic` unless set.";
+    ceph_namespace: CephName, "NAME", "",
+        "The namespace of everything in all pools; `canopic` unless set.";
+    pool_data: CephName, "POOL", "",
+        "The pool for the bytes of objects, replicated or erasure-coded. `store = \"rados\"` needs it.";
+    pool_index: CephName, "POOL", "",
+        "The pool for records, replicated. `store = \"rados\"` needs it.";
+    placements: Placements, "NAME=DATA_POOL:INDEX_POOL", "",
+        "Further places for buckets, by the name that stands behind the colon of a `LocationConstraint`. May be given several times.";
+    ceph_deadline: Period, "TIME", "",
+        "How long a request waits for the cluster, then it gets 503; `20s` unless set.";
+    blob_grace: Period, "TIME", "",
+        "How long the bytes of replaced and deleted objects stay in the cluster: longer than the longest download; `6h` unless set.";
+    split_entries: u32, "COUNT", "",
+        "For tests and experts: how many entries an object of the index holds before it is split; `30000` unless set.";
     listen: Listen, "ADDRESS", "127.0.0.1:9443",
         "Where to serve HTTPS, or `off`.";
     listen_http: Listen, "ADDRESS", "off",
