@@ -5,20 +5,25 @@
 //! - `rados`: what is asked of RADOS, as data; `librados`: the C library, opened at run time; `model`: the same in memory,
 //!   for tests;
 //! - `names`: how everything is named; `placements`: which pools a scope uses;
-//! - `map`, `index`: which index object holds a partition, and atomic changes of it.
+//! - `map`, `index`: which index object holds a partition, and atomic changes of it;
+//! - `blobs`: bytes in stripes; `links`: who owns them; `collector`: what nobody owns goes.
 //!
 //! Deliberately absent: any state of a gateway that another would miss, transactions over several objects, classes of our
 //! own on the OSDs. The layout and why each commit is atomic: docs/decisions/0008.
 
+mod blobs;
 mod change;
 mod clock;
+mod collector;
 mod config;
 mod connect_error;
 mod error;
 mod growth;
 mod index;
 mod lanes;
+mod leases;
 mod librados;
+mod links;
 mod map;
 #[cfg(test)]
 mod model;

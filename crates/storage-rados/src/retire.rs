@@ -35,7 +35,9 @@ impl Retirement<'_> {
         maps.range_or_begin(self.scope, b"").await?;
         loop {
             match self.state().await? {
-                ScopeState::Retired { .. } => return Ok(()),
+                // What is left in tables that did not matter then may matter now.
+                ScopeState::Retired { .. } if self.is_empty().await? => return Ok(()),
+                ScopeState::Retired { .. } => return Err(ScopeNotEmpty.into()),
                 // Nobody is kept waiting for an attempt that is bound to fail.
                 ScopeState::Open if !self.is_empty().await? => return Err(ScopeNotEmpty.into()),
                 ScopeState::Open => {

@@ -1,26 +1,32 @@
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use model::BlobId;
 use storage::{
-    Batch, Beside, CommitError, ConflictedPrecondition, Entry, Error, Metadata, NoSuchPlacement, Partition,
-    Precondition, RecordKey, RetireError, Scan, Scope, ScopeRetired, Table,
+    Batch, Beside, BlobReader, BlobWriter, Blobs, CommitError, Entry, Error, Leases, Metadata, NoSuchPlacement,
+    Partition, Precondition, RecordKey, RetireError, Scan, Scope, Table,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::change::{Change, ChangeError};
+use crate::blobs::BlobStore;
+use crate::collector::Collector;
 use crate::config::Config;
 use crate::connect_error::ConnectError;
 use crate::growth::Growth;
 use crate::index::Index;
 use crate::lanes::Lanes;
+use crate::leases::RadosLeases;
 use crate::librados::Librados;
+use crate::links::Links;
 use crate::map::{Maps, no_answer};
 use crate::names::{self, OmapTable, ROOT_OBJECT};
 use crate::placements::Placements;
 use crate::presence;
-use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep};
+use crate::rados::{Rados, ReadAnswer, ReadStep};
 use crate::retire::Retirement;
 use crate::root;
 use crate::system_cache::{BELIEVED_FOR, Looked, SystemCache};
@@ -33,6 +39,9 @@ pub struct RadosStore {
     placements: Arc<Placements>,
     index: Arc<Index>,
     system: Arc<SystemCache>,
+    blobs: Arc<BlobStore>,
+    links: Links,
+    leases: RadosLeases,
     config: Config,
     // Its tasks end when it is dropped.
     _background: JoinSet<()>,
@@ -58,7 +67,14 @@ impl RadosStore {
         let system = Arc::new(SystemCache::default());
         let mut background = JoinSet::new();
         background.spawn(presence::keep(rados.clone(), placements.root().index, system.clone()));
-        Ok(Self { rados, placements, index, system, config: config.clone(), _background: background })
+        let blobs = Arc::new(BlobStore::new(rados.clone(), index.clone(), &placements, config));
+        let links = Links::new(index.clone(), blobs.clone());
+        let leases = RadosLeases::new(rados.clone(), placements.root().index);
+        if config.collects {
+            background.spawn(Collector::new(rados.clone(), index.clone(), &placements, config).run());
+        }
+        let config = config.clone();
+        Ok(Self { rados, placements, index, system, blobs, links, leases, config, _background: background })
     }
 
     /// Tells every gateway that records of the system scope changed, so that the change counts everywhere when this
@@ -135,23 +151,14 @@ impl Metadata for RadosStore {
             && batch.put.iter().all(|(key, _)| {
                 batch.preconditions.iter().any(|one| matches!(one, Precondition::Absent(absent) if absent == key))
             });
-        let committed = self.index.change(partition, change(partition, &batch)).await;
-        match committed {
+        let committed = self.links.commit(partition, &batch).await;
+        match &committed {
             // That something is missing is never believed, so that nobody has to be told of what is new.
             Ok(()) if is_system && !is_creation => self.tell(&partition.name).await,
-            Ok(()) => {}
-            Err(error) => {
-                if is_system {
-                    self.system.forget(&partition.name);
-                }
-                return Err(match error {
-                    ChangeError::Conflict(_) => ConflictedPrecondition.into(),
-                    ChangeError::Retired => ScopeRetired.into(),
-                    ChangeError::Store(error) => error.into(),
-                });
-            }
+            Err(_) if is_system => self.system.forget(&partition.name),
+            Ok(()) | Err(_) => {}
         }
-        Ok(())
+        committed
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<Entry>, Error> {
@@ -172,15 +179,30 @@ impl Metadata for RadosStore {
     }
 }
 
-/// The records of a batch in the words of the omap; its blobs are another matter.
-fn change(partition: &Partition, batch: &Batch) -> Change {
-    let compare = batch.preconditions.iter().map(|precondition| match precondition {
-        Precondition::Absent(key) => (names::record(partition, key), Bytes::new()),
-        Precondition::Unchanged(key, value) => (names::record(partition, key), names::value(value)),
-    });
-    let set = batch.put.iter().map(|(key, value)| (names::record(partition, key), names::value(value)));
-    let remove = batch.delete.iter().map(|key| names::record(partition, key));
-    Change { compare: compare.collect(), set: set.collect(), remove: remove.collect(), puts: !batch.put.is_empty() }
+#[async_trait]
+impl Blobs for RadosStore {
+    async fn create(&self, partition: &Partition) -> Result<Box<dyn BlobWriter>, Error> {
+        Ok(Box::new(self.blobs.create(partition).await?))
+    }
+
+    async fn open(&self, id: BlobId) -> Result<Box<dyn BlobReader>, Error> {
+        Ok(Box::new(self.blobs.open(id).await?))
+    }
+
+    async fn open_for(&self, id: BlobId, span: Range<u64>) -> Result<Box<dyn BlobReader>, Error> {
+        Ok(Box::new(self.blobs.open_for(id, span).await?))
+    }
+}
+
+#[async_trait]
+impl Leases for RadosStore {
+    async fn hold(&self, name: &str, time: Duration) -> Result<bool, Error> {
+        self.leases.hold(name, time).await
+    }
+
+    async fn release(&self, name: &str) -> Result<(), Error> {
+        self.leases.release(name).await
+    }
 }
 
 fn value_of(found: Option<Bytes>) -> Result<Option<Bytes>, Error> {
