@@ -1,1 +1,1 @@
-
+//! Who owns a blob after which batch.

@@ -12,6 +12,7 @@ use storage::{Batch, Beside, Metadata, Partition, RecordKey, Scope, Table};
 
 use self::alternating::Alternating;
 use super::RadosStore;
+use crate::collector::Collector;
 use crate::config::Config;
 use crate::model::Model;
 
@@ -32,6 +33,11 @@ pub(crate) fn config() -> Config {
         collect_every: Duration::from_millis(100),
         ..Config::new("unused", "canopic-data", "canopic-index")
     }
+}
+
+/// The collector of a gateway, whatever its configuration says.
+pub(crate) fn collector(store: &RadosStore, config: &Config) -> Collector {
+    Collector::new(store.rados.clone(), store.index.clone(), &store.placements, config)
 }
 
 /// What the port promises of records, each on a store of its own.
