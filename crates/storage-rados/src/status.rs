@@ -139,6 +139,12 @@ pub(crate) fn encode_bounds(lower: &[u8], upper: Option<&[u8]>) -> Bytes {
     bytes.freeze()
 }
 
+/// The lower bound in a value of the xattr [`BOUNDS`]; `None` for bytes that no bounds have.
+pub(crate) fn lower_bound(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    rest.get(..usize::try_from(u32::from_be_bytes(*len)).ok()?).map(<[u8]>::to_vec)
+}
+
 /// Eight bytes as a number, and what follows.
 pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<8>()?;
@@ -182,6 +188,8 @@ mod tests {
             assert_eq!(ScopeState::decode(&state.encode()), Some(state));
         }
         assert_eq!(decode_epoch(&encode_epoch(77)), Some(77));
+        assert_eq!(lower_bound(&encode_bounds(b"lower", Some(b"upper"))), Some(b"lower".to_vec()));
+        assert_eq!(lower_bound(&[0, 0, 0, 9, 1]), None);
     }
 
     #[test]

@@ -11,12 +11,14 @@ use crate::map::{Range, no_answer};
 use crate::names;
 use crate::rados::{PoolId, RadosError, ReadAnswer, ReadStep, WriteStep};
 use crate::split;
-use crate::status::{EPOCH, RangeStatus, STATE, STATUS, ScopeState, Split};
+use crate::status::{BOUNDS, EPOCH, RangeStatus, STATE, STATUS, ScopeState, Split, lower_bound};
 
 /// An index object as it was seen.
 struct Seen {
     epoch: Bytes,
     status: Bytes,
+    /// Its lower bound, as far as it tells.
+    lower: Vec<u8>,
     /// In milliseconds since 1970.
     modified: u64,
 }
@@ -56,6 +58,12 @@ impl Collector {
         let Some(seen) = self.see(pool, object).await?.filter(|seen| is_past(seen.modified, UNNAMED_AGE)) else {
             return Ok(());
         };
+        // Nearly always the map names it where it says.
+        let maps = self.index.maps();
+        let page = maps.read(scope, maps.pools(scope)?, &seen.lower).await?.unwrap_or_default();
+        if page.iter().any(|range| range.id == id) {
+            return Ok(());
+        }
         let ranges = self.whole_map(scope).await?;
         if ranges.iter().any(|range| range.id == id) {
             return Ok(());
@@ -102,7 +110,8 @@ impl Collector {
         };
         let xattr = |name| xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
         let (Some(epoch), Some(status)) = (xattr(EPOCH), xattr(STATUS)) else { return Ok(None) };
-        Ok(Some(Seen { epoch, status, modified: modified.saturating_mul(1000) }))
+        let lower = xattr(BOUNDS).and_then(|bounds| lower_bound(&bounds)).unwrap_or_default();
+        Ok(Some(Seen { epoch, status, lower, modified: modified.saturating_mul(1000) }))
     }
 
     async fn split_of(&self, pool: PoolId, range: &Range) -> Result<Option<Split>, Error> {
