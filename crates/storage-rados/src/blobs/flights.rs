@@ -30,6 +30,8 @@ pub(super) struct Flights {
     last: Option<(u64, Landing)>,
     /// How many stripes there may be.
     stripes: u64,
+    /// Whether a write failed: then the blob has a hole.
+    has_failed: bool,
     /// Whether a write may still happen although it failed.
     is_unsure: bool,
 }
@@ -45,7 +47,8 @@ struct Failed {
 impl Flights {
     pub(super) fn new(rados: Arc<dyn Rados>, layout: Layout, id: BlobId, deadline: Duration) -> Self {
         let tasks = JoinSet::new();
-        Self { rados, layout, id, deadline, tasks, first: None, last: None, stripes: 0, is_unsure: false }
+        let (first, last, stripes) = (None, None, 0);
+        Self { rados, layout, id, deadline, tasks, first, last, stripes, has_failed: false, is_unsure: false }
     }
 
     /// How many stripes may exist.
@@ -84,24 +87,23 @@ impl Flights {
     /// Waits until at most `count` writes are on their way.
     ///
     /// # Errors
-    /// When a write failed.
+    /// When a write failed, now or before.
     pub(super) async fn wait_for(&mut self, count: usize) -> Result<(), Error> {
         while self.tasks.len() > count
             && let Some(outcome) = self.tasks.join_next().await
         {
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(failed)) => {
-                    self.is_unsure |= failed.is_unsure;
-                    return Err(failed.error);
-                }
+            let failed = match outcome {
+                Ok(Ok(())) => continue,
+                Ok(Err(failed)) => failed,
                 Err(error) => {
-                    self.is_unsure = true;
-                    return Err(Error::Unavailable(format!("a write of a blob: {error}")));
+                    Failed { error: Error::Unavailable(format!("a write of a blob: {error}")), is_unsure: true }
                 }
-            }
+            };
+            self.has_failed = true;
+            self.is_unsure |= failed.is_unsure;
+            return Err(failed.error);
         }
-        Ok(())
+        if self.has_failed { Err(Error::Unavailable("an earlier write of the blob failed".into())) } else { Ok(()) }
     }
 
     /// Waits until nothing is on its way. Whether that is sure.

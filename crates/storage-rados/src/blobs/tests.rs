@@ -9,8 +9,8 @@ use storage::{Blobs, Error, Partition, Scope, conformance};
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::model::{Gateway, Kind, Model, PoolKind};
-use crate::rados::PoolId;
+use crate::model::{Fault, Gateway, Kind, Model, PoolKind};
+use crate::rados::{PoolId, RadosError};
 use crate::store::RadosStore;
 use crate::store::tests::real::on_a_cluster;
 use crate::store::tests::{config, fresh};
@@ -166,6 +166,34 @@ async fn a_full_pool_is_waited_for_until_the_deadline() {
         let reader = store.open(id.unwrap()).await.unwrap();
         assert_eq!(reader.read(0, 1_000_000).await.unwrap(), bytes);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_failed_once_cannot_be_finished() {
+    let model = Model::with_pools(3);
+    let gateway = model.gateway();
+    let store = on(&gateway).await;
+    for failing in [0, 1, 2, 9] {
+        let mut write = 0;
+        gateway.set_hook(move |operation| {
+            write += u64::from(operation.pool == DATA && operation.kind == Kind::Write);
+            if write == failing + 1 { Fault::Fail(RadosError::TimedOut) } else { Fault::None }
+        });
+        let mut writer = store.create(&partition()).await.unwrap();
+        for _ in 0..20 {
+            // Whoever goes on after an error all the same gets nothing finished.
+            let _ = writer.append(content(65_536)).await;
+        }
+        let id = writer.id();
+        let refused = writer.finish().await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        gateway.clear_faults();
+        sleep(Duration::from_secs(1)).await;
+        let batch = storage::Batch { link: vec![id], ..storage::Batch::default() };
+        assert!(storage::Metadata::commit(&store, &partition(), batch).await.is_err());
+    }
+    crate::collector::tests::collect_all(&model).await;
+    assert_eq!(model.objects(DATA), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
