@@ -33,7 +33,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    fn new(scope: Scope, pools: Pools, upper: Option<Vec<u8>>, entry: MapEntry) -> Self {
+    pub(crate) fn new(scope: Scope, pools: Pools, upper: Option<Vec<u8>>, entry: MapEntry) -> Self {
         let MapEntry { id, epoch, lower } = entry;
         let (object, status) = (names::range_object(scope, id), Mutex::new(RangeStatus::Open));
         Self { scope, pools, id, epoch, lower, upper, object, status }

@@ -16,7 +16,7 @@ use crate::blobs::BlobStore;
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::connect_error::ConnectError;
-use crate::growth::Growth;
+use crate::growth::{self, Growth};
 use crate::index::Index;
 use crate::lanes::Lanes;
 use crate::leases::RadosLeases;
@@ -61,12 +61,13 @@ impl RadosStore {
     pub(crate) async fn on(rados: Arc<dyn Rados>, config: &Config) -> Result<Self, ConnectError> {
         let placements = Arc::new(root::open(rados.as_ref(), config).await?);
         let maps = Arc::new(Maps::new(rados.clone(), placements.clone()));
-        let growth = Arc::new(Growth);
-        let lanes = Lanes::new(rados.clone(), maps.clone(), growth);
+        let (growth, counting) = Growth::new(config.split_at);
+        let lanes = Lanes::new(rados.clone(), maps.clone(), growth.clone());
         let index = Arc::new(Index::new(rados.clone(), maps, lanes, config.deadline));
         let system = Arc::new(SystemCache::default());
         let mut background = JoinSet::new();
         background.spawn(presence::keep(rados.clone(), placements.root().index, system.clone()));
+        background.spawn(growth::keep(rados.clone(), growth, counting));
         let blobs = Arc::new(BlobStore::new(rados.clone(), index.clone(), &placements, config));
         let links = Links::new(index.clone(), blobs.clone());
         let leases = RadosLeases::new(rados.clone(), placements.root().index);
@@ -75,6 +76,16 @@ impl RadosStore {
         }
         let config = config.clone();
         Ok(Self { rados, placements, index, system, blobs, links, leases, config, _background: background })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    #[cfg(test)]
+    pub(crate) fn rados(&self) -> &dyn Rados {
+        self.rados.as_ref()
     }
 
     /// Tells every gateway that records of the system scope changed, so that the change counts everywhere when this
