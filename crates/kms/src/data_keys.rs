@@ -85,9 +85,10 @@ impl DataKeys {
         let default_key = KmsKeyId::default_key();
         let (key_name, result) = match holder {
             ServerHolder::Keyring => {
+                let known = self.keyring.ensure_known().await;
                 let wrapped = self.keyring.wrap(data_key, identity);
                 let KeyHolder::Keyring(id) = wrapped.holder() else { unreachable!("the keyring wraps for itself") };
-                (KeyName::Keyring(id), Ok(StoredWrap { wrapped, kms: None }))
+                (KeyName::Keyring(id), known.map(|()| StoredWrap { wrapped, kms: None }))
             }
             ServerHolder::Kms(request) => {
                 let kms_key = request.kms_key.as_ref().unwrap_or(&default_key);
@@ -135,8 +136,7 @@ impl DataKeys {
     pub async fn is_current(&self, wrap: &StoredWrap) -> Result<bool, KeyServiceError> {
         match (wrap.wrapped.holder(), &wrap.kms) {
             (KeyHolder::Customer, _) => Ok(true),
-            (KeyHolder::Keyring(id), _) if self.keyring.has(id) => Ok(id == self.keyring.current()),
-            (KeyHolder::Keyring(id), _) => Err(KeyServiceError::UnknownKey(id)),
+            (KeyHolder::Keyring(id), _) => self.keyring.is_current_version(id).await,
             (KeyHolder::Kms(_), Some(kms)) => self.kms()?.is_current(&kms.kms_key, &kms.sealed_key).await,
             (KeyHolder::Kms(_), None) => Err(envelope::Damaged.into()),
         }

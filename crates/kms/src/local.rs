@@ -55,9 +55,15 @@ pub struct KeyringVersion {
 struct Shared {
     state: RwLock<Arc<State>>,
     /// Held from the beginning to the end of a change, and by nobody who only reads.
-    keeper: Mutex<Option<Keeper>>,
+    kept: Mutex<Option<Kept>>,
     /// Set where other processes keep the keyring too.
     sharing: OnceLock<Sharing>,
+}
+
+struct Kept {
+    keeper: Keeper,
+    /// That of a reseal whose outcome is unknown.
+    next_root_key: Option<RootKey>,
 }
 
 /// One state of the keyring; it never changes.
@@ -95,7 +101,8 @@ impl LocalKeyring {
         if keeper.file.is_shared() {
             self.shared.sharing.get_or_init(|| Sharing::new(Arc::clone(&keeper.clock)));
         }
-        *self.shared.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+        let kept = Kept { keeper, next_root_key: None };
+        *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         self
     }
 
@@ -141,7 +148,8 @@ impl LocalKeyring {
         self.state().keys.versions().find(id).is_some()
     }
 
-    /// Wraps a data key for an object, with the key that is current.
+    /// Wraps a data key for an object, with the key that is current here. Where others share the keyring,
+    /// [`crate::DataKeys`] sees to it that this is not out of date.
     #[must_use]
     pub fn wrap(&self, data_key: &DataKey, identity: &ObjectIdentity<'_>) -> WrappedDataKey {
         self.state().keys.versions().current().key.wrap(data_key, identity)
@@ -181,7 +189,7 @@ impl LocalKeyring {
     fn new(sealed_by: RootKeyId, keys: KeyringKeys) -> Self {
         let wrapped_here = vec![keys.versions().current().key.id()];
         let state = RwLock::new(Arc::new(State { keys, sealed_by, wrapped_here }));
-        Self { shared: Arc::new(Shared { state, keeper: Mutex::new(None), sharing: OnceLock::new() }) }
+        Self { shared: Arc::new(Shared { state, kept: Mutex::new(None), sharing: OnceLock::new() }) }
     }
 
     fn state(&self) -> Arc<State> {

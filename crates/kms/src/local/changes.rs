@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use envelope::{KeyId, KeyVersion, KeyringKeys, RootKey};
 use model::Timestamp;
 
-use super::{Keeper, KeyringVersion, LocalKeyring, Shared, State};
+use super::{Keeper, Kept, KeyringVersion, LocalKeyring, Shared, State};
 use crate::{KeyServiceError, KeyringFileError};
 
 /// Why versions of the keyring's key are not taken away.
@@ -70,26 +70,32 @@ impl LocalKeyring {
     }
 
     /// Seals the keyring file under another root key. From then on the old one does not open it. When that fails, the file
-    /// is written in its old form again; should that fail too, either root key may be the one that opens it.
+    /// is written in its old form again; should that fail too, either root key may be the one that opens it, and this
+    /// keyring finds out when others share its place.
     ///
     /// # Errors
     /// What keeps the keyring from changing.
     pub async fn reseal(&self, root_key: RootKey) -> Result<(), KeyServiceError> {
         self.blocking(move |shared| {
-            let mut keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-            let keeper = keeper.as_mut().ok_or(READ_ONLY)?;
+            let mut kept = shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = kept.as_mut().ok_or(READ_ONLY)?;
             for _ in 0..ATTEMPTS {
-                shared.take_latest(keeper)?;
+                shared.take_latest(kept)?;
+                if kept.keeper.root_key.id() == root_key.id() {
+                    // Also what an attempt whose outcome was unknown has done.
+                    return Ok(());
+                }
                 let keys = shared.state().keys.share();
-                match write_down(keeper, &root_key, &keys) {
+                match write_down(&kept.keeper, &root_key, &keys) {
                     Ok(()) => {
-                        keeper.root_key = root_key;
-                        shared.show(keeper, keys);
+                        (kept.keeper.root_key, kept.next_root_key) = (root_key, None);
+                        shared.show(&kept.keeper, keys);
                         return Ok(());
                     }
                     Err(KeyringFileError::Overtaken) => {}
                     Err(error) => {
-                        write_old_form(keeper, &keys);
+                        kept.next_root_key = Some(root_key);
+                        write_old_form(kept, &keys);
                         return Err(unavailable(&error));
                     }
                 }
@@ -106,14 +112,15 @@ impl LocalKeyring {
         change: impl Fn(&KeyringKeys, Timestamp) -> Result<(KeyringKeys, T), KeyServiceError> + Send + 'static,
     ) -> Result<T, KeyServiceError> {
         self.blocking(move |shared| {
-            let keeper = shared.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-            let keeper = keeper.as_ref().ok_or(READ_ONLY)?;
+            let mut kept = shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = kept.as_mut().ok_or(READ_ONLY)?;
             for _ in 0..ATTEMPTS {
-                shared.take_latest(keeper)?;
-                let (keys, told) = change(&shared.state().keys, keeper.clock.now())?;
-                match write_down(keeper, &keeper.root_key, &keys) {
+                shared.take_latest(kept)?;
+                let (keys, told) = change(&shared.state().keys, kept.keeper.clock.now())?;
+                match write_down(&kept.keeper, &kept.keeper.root_key, &keys) {
                     Ok(()) => {
-                        shared.show(keeper, keys);
+                        kept.next_root_key = None;
+                        shared.show(&kept.keeper, keys);
                         return Ok(told);
                     }
                     Err(KeyringFileError::Overtaken) => {}
@@ -152,13 +159,15 @@ fn write_down(keeper: &Keeper, root_key: &RootKey, keys: &KeyringKeys) -> Result
 }
 
 /// After a reseal that failed: the new form may be what the next start finds, and the old root key would not open it.
-fn write_old_form(keeper: &Keeper, keys: &KeyringKeys) {
-    if let Err(error) = write_down(keeper, &keeper.root_key, keys) {
-        tracing::error!(
+/// Once the old form is written, the new one cannot come any more.
+fn write_old_form(kept: &mut Kept, keys: &KeyringKeys) {
+    match write_down(&kept.keeper, &kept.keeper.root_key, keys) {
+        Ok(()) => kept.next_root_key = None,
+        Err(error) => tracing::error!(
             target: "canopic::keys", %error,
             "the keyring may be sealed under the new root key or the old one: keep both until a start has shown which \
              of them it needs",
-        );
+        ),
     }
 }
 

@@ -60,6 +60,7 @@ impl KeyService for LocalKeyring {
     }
 
     async fn list(&self) -> Result<Vec<KmsKey>, KeyServiceError> {
+        self.refresh().await?;
         Ok(self.state().keys.all_named().map(|(id, key)| described(id, key)).collect())
     }
 
@@ -94,6 +95,7 @@ impl KeyService for LocalKeyring {
     }
 
     async fn wrap(&self, id: &KmsKeyId, key: &KeyEncryptionKey, context: &[u8]) -> Result<Vec<u8>, KeyServiceError> {
+        self.ensure_known().await?;
         let sealed = |state: &State| {
             let sealer = usable(id, find(&state.keys, id)?)?;
             Ok(sealer.versions.current().key.seal_key(key, context))
