@@ -104,10 +104,10 @@ impl Shared {
                 RangeStatus::Open | RangeStatus::Splitting(_) => self.commit(&range, &status, group).await,
                 RangeStatus::Frozen(_) | RangeStatus::Flipped(_) => {
                     sleep(FROZEN_WAIT).await;
-                    if started.elapsed() >= HELP_AFTER {
-                        if let Err(error) = split::help(self.rados.as_ref(), &range).await {
-                            tracing::warn!(%error, object = range.object(), "a split that was left cannot be finished");
-                        }
+                    if started.elapsed() >= HELP_AFTER
+                        && let Err(error) = split::help(self.rados.as_ref(), &range).await
+                    {
+                        tracing::warn!(%error, object = range.object(), "a split that was left cannot be finished");
                     }
                     self.diagnose(&range, &status, group).await
                 }

@@ -4,10 +4,12 @@
 //! who work on one range only one gets anywhere. The lock `split` says who that is meant to be; when it has expired,
 //! whoever comes along takes the split back, or finishes it from the flip on.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use storage::Error;
+use tokio::time::Instant;
 
 use crate::map::{MapEntry, Range, create_range, no_answer};
 use crate::names::{self, OmapTable};
@@ -17,10 +19,12 @@ use crate::retire::turn_range;
 use crate::status::{BOUNDS, EPOCH, RangeStatus, STATUS, Split, decode_epoch, encode_bounds, encode_epoch};
 
 mod copy;
+mod pace;
 #[cfg(test)]
 mod tests;
 
 use self::copy::Copy;
+pub(crate) use self::pace::Pace;
 
 /// How a split came to its end.
 #[derive(Debug)]
@@ -37,7 +41,7 @@ pub(crate) enum Ended {
 /// When RADOS fails. The split is left as it is then, for [`help`].
 pub(crate) async fn split(rados: &dyn Rados, range: &Range, middle: &[u8]) -> Result<Ended, Error> {
     let lock = SplitLock::new(rados, range);
-    if !lock.hold().await? {
+    if !lock.hold(LOCK_TIME).await? {
         return Ok(Ended::Overtaken);
     }
     let split = Split { token: random_u64(), upper_id: random_u64(), middle: middle.to_vec() };
@@ -56,15 +60,18 @@ async fn run(lock: &SplitLock<'_>, range: &Range, split: &Split) -> Result<Ended
         return Ok(Ended::Overtaken);
     }
     create_range(rados, range.pools.index, &upper, RangeStatus::Closed { token: split.token }).await?;
-    let copy = Copy { lock, range, upper: &upper, split };
-    if !copy.bulk(&splitting).await? || !copy.catch_up(&splitting).await? {
+    let mut copy = Copy::new(lock, range, &upper, split);
+    // While writers wait they shall not wait long for one who died.
+    let is_near =
+        copy.bulk(&splitting).await? && copy.catch_up(&splitting).await? && lock.hold(FROZEN_LOCK_TIME).await?;
+    if !is_near {
         return give_up(rados, range, split, &splitting).await;
     }
     if !turn_range(rados, range, &splitting, &frozen).await? {
         return Ok(Ended::Overtaken);
     }
     // From here on nothing changes; writers wait.
-    let opened = copy.dirty(&frozen, usize::MAX).await?.is_some()
+    let opened = copy.dirty(&frozen).await?.is_some()
         && turn_range(rados, &upper, &RangeStatus::Closed { token: split.token }, &RangeStatus::Open).await?;
     if !opened {
         return give_up(rados, range, split, &frozen).await;
@@ -104,7 +111,8 @@ async fn finish(rados: &dyn Rados, range: &Range, split: &Split) -> Result<(), E
 pub(crate) async fn trim(rados: &dyn Rados, range: &Range) -> Result<(), Error> {
     let Some(upper) = &range.upper else { return Ok(()) };
     let mut steps = vec![WriteStep::AssertExists, WriteStep::CompareXattr(EPOCH, encode_epoch(range.epoch))];
-    let tables = copy::tables(rados, range).await?;
+    let mut tables = BTreeSet::new();
+    copy::find_tables(rados, range, &mut tables).await?;
     let ranges = tables.iter().map(|table| WriteStep::RemoveOmapRange(table.before(upper), table.end()));
     steps.extend(ranges);
     if steps.len() > 2 {
@@ -123,11 +131,8 @@ pub(crate) async fn help(rados: &dyn Rados, range: &Range) -> Result<(), Error> 
     let (RangeStatus::Splitting(split) | RangeStatus::Frozen(split) | RangeStatus::Flipped(split)) = &status else {
         return Ok(());
     };
-    let lock = SplitLock::new(rados, range);
-    if !lock.hold().await? {
-        return Ok(());
-    }
     match &status {
+        // What remains to be done stands in the status, and may be done by several at once: nobody waits for the lock.
         // The map has both already, and told of the lower half.
         RangeStatus::Flipped(_) if epoch == range.epoch => {
             turn_range(rados, range, &status, &RangeStatus::Open).await?;
@@ -135,11 +140,14 @@ pub(crate) async fn help(rados: &dyn Rados, range: &Range) -> Result<(), Error> 
         }
         RangeStatus::Flipped(_) if epoch == range.epoch + 1 => finish(rados, range, split).await?,
         RangeStatus::Splitting(_) | RangeStatus::Frozen(_) if epoch == range.epoch => {
-            give_up(rados, range, split, &status).await?;
+            let lock = SplitLock::new(rados, range);
+            if lock.hold(LOCK_TIME).await? {
+                give_up(rados, range, split, &status).await?;
+                lock.release().await;
+            }
         }
         _ => {}
     }
-    lock.release().await;
     Ok(())
 }
 
@@ -202,17 +210,28 @@ struct SplitLock<'a> {
     rados: &'a dyn Rados,
     range: &'a Range,
     cookie: String,
+    /// When it was taken last, and for how long.
+    held: Mutex<(Instant, Duration)>,
 }
 
 impl<'a> SplitLock<'a> {
     fn new(rados: &'a dyn Rados, range: &'a Range) -> Self {
-        Self { rados, range, cookie: hex::encode(random::<8>()) }
+        let held = Mutex::new((Instant::now(), Duration::ZERO));
+        Self { rados, range, cookie: hex::encode(random::<8>()), held }
     }
 
-    /// Takes or keeps it; `false` when somebody else has it.
-    async fn hold(&self) -> Result<bool, Error> {
-        let (pool, object) = (self.range.pools.index, self.range.object());
-        Ok(self.rados.lock(pool, object, LOCK, &self.cookie, LOCK_TIME).await?)
+    /// Takes it for so long, from now; `false` when somebody else has it.
+    async fn hold(&self, time: Duration) -> Result<bool, Error> {
+        let (pool, object, now) = (self.range.pools.index, self.range.object(), Instant::now());
+        let is_ours = self.rados.lock(pool, object, LOCK, &self.cookie, time).await?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = (now, time);
+        Ok(is_ours)
+    }
+
+    /// Takes it for as long as the last time, when a good part of that is over; `false` when somebody else has it.
+    async fn keep(&self) -> Result<bool, Error> {
+        let (since, time) = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.elapsed() < time / 4 { Ok(true) } else { self.hold(time).await }
     }
 
     async fn release(&self) {
@@ -226,3 +245,5 @@ impl<'a> SplitLock<'a> {
 const LOCK: &str = "split";
 /// How long a split may stand still before somebody else may take it back.
 const LOCK_TIME: Duration = Duration::from_secs(10);
+/// The same while writers wait for it.
+const FROZEN_LOCK_TIME: Duration = Duration::from_secs(3);
