@@ -114,7 +114,7 @@ impl AdminApi {
         match name {
             KeyringStatus::NAME => {
                 let KeyringStatus {} = parse(body)?;
-                render::<KeyringStatus>(keyring_calls::status(keyring))
+                render::<KeyringStatus>(keyring_calls::up_to_date_status(keyring).await?)
             }
             RotateKeyring::NAME => {
                 let RotateKeyring {} = parse(body)?;

@@ -1,14 +1,16 @@
 //! The sealed keyring as a record in the store, where gateways that share the store share it.
 //!
 //! It is replaced on the condition that it is what this process read or wrote last: so of two gateways that change it at
-//! once, one is told to look again.
+//! once, one is told to look again. It is read by a scan, because that is always answered by the store itself: a single
+//! record of the server's own may be answered from memory, and by a version that was made a moment ago another gateway may
+//! have wrapped already.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use kms::{KeyringFile, KeyringFileError};
 use operations::records::keyring_place;
-use storage::{Batch, CommitError, Metadata, Precondition};
+use storage::{Batch, CommitError, Metadata, Precondition, Scan, Start};
 use tokio::runtime::Handle;
 
 /// The record, as this process knows it.
@@ -26,7 +28,11 @@ pub(crate) struct KeyringRecord {
 /// When the store fails.
 pub(crate) async fn read(metadata: &dyn Metadata) -> Result<Option<Bytes>, storage::Error> {
     let (partition, record_key) = keyring_place();
-    metadata.get(&partition, &record_key).await
+    let start = Start::AtPartition(partition.name.clone());
+    let scan = Scan { scope: partition.scope, table: record_key.table, start, end: None, limit: 1 };
+    let found = metadata.scan(scan).await?.into_iter().next();
+    let found = found.filter(|entry| entry.partition == partition.name && entry.suffix == record_key.suffix);
+    Ok(found.map(|entry| entry.value))
 }
 
 /// Makes the record; `false` when there is one.
@@ -72,7 +78,14 @@ impl KeyringFile for KeyringRecord {
                 Ok(())
             }
             Ok(false) => Err(KeyringFileError::Overtaken),
-            Err(error) => Err(KeyringFileError::Unwritable(error.to_string())),
+            // It may have happened all the same.
+            Err(error) => match self.runtime.block_on(read(&*self.metadata)) {
+                Ok(Some(found)) if found == sealed => {
+                    *self.base() = sealed;
+                    Ok(())
+                }
+                _ => Err(KeyringFileError::Unwritable(error.to_string())),
+            },
         }
     }
 

@@ -17,8 +17,8 @@ const DESTROY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often, at least, keys are wiped that were kept beyond their time.
 const SWEEP_EVERY_MAX: Duration = Duration::from_secs(60);
 
-/// How often it is asked what other gateways did to the keyring. A store that many share answers from memory, mostly.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How often it is asked what other gateways did to the keyring.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the log is told how well the cache of opened keys does.
 const TELL_EVERY: Duration = Duration::from_secs(600);

@@ -74,8 +74,10 @@ pub(crate) async fn open_or_create(
     metadata: &Arc<dyn Metadata>,
 ) -> Result<LocalKeyring, InstallationError> {
     refuse_data(data_dir)?;
+    // In this order: a gateway that starts for the first time meanwhile makes the keyring before it uses the store.
+    let is_in_use = is_in_use(&**metadata).await?;
     let sealed = keyring_record::read(&**metadata).await.map_err(SharedInstallationError::Store)?;
-    if sealed.is_none() && is_in_use(&**metadata).await? {
+    if sealed.is_none() && is_in_use {
         return Err(SharedInstallationError::KeyringMissing.into());
     }
     let root_key = match (read_root_key(source)?, source) {

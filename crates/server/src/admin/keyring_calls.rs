@@ -13,7 +13,13 @@ use super::error;
 use super::kms_calls::kms_error;
 use crate::key_changes::ChangesBy;
 
-pub(super) fn status(keyring: &LocalKeyring) -> Keyring {
+/// With what other gateways did until now.
+pub(super) async fn up_to_date_status(keyring: &LocalKeyring) -> Result<Keyring, ErrorAnswer> {
+    keyring.refresh().await.map_err(kms_error)?;
+    Ok(status(keyring))
+}
+
+fn status(keyring: &LocalKeyring) -> Keyring {
     Keyring {
         root_key_id: keyring.root_key_id().to_string(),
         versions: keyring.versions().into_iter().map(version).collect(),
@@ -34,7 +40,9 @@ pub(super) async fn export(
     call: &ExportKeyring,
 ) -> Result<ExportedKeyring, ErrorAnswer> {
     let root_key = root_key(&call.root_key)?;
-    let sealed = changes.told(KeyChangeOperation::Export, None, Ok(keyring.sealed_under(&root_key))).await;
+    // A backup that lacks what another gateway just made would be found out too late.
+    let copy = keyring.refresh().await.map(|()| keyring.sealed_under(&root_key));
+    let sealed = changes.told(KeyChangeOperation::Export, None, copy).await;
     let sealed = STANDARD.encode(sealed.map_err(kms_error)?);
     tracing::info!(root_key_id = %root_key.id(), "a copy of the keyring was taken, sealed under another root key");
     Ok(ExportedKeyring { sealed })

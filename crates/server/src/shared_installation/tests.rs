@@ -1,5 +1,8 @@
 use std::path::Path;
 
+use envelope::{ContextDigest, DataKey, ObjectIdentity};
+use kms::{DataKeys, KeyService as _, KeyServiceError, KmsWrapRequest, NoAudit, Requester, ServerHolder, StoredWrap};
+use model::{BucketId, BucketName, KmsKeyId, ObjectKey, Principal, VersionId};
 use operations::{Operations, Ports};
 use storage::Batch;
 use storage::faults::{Fault, Faults, FaultyStore, Operation};
@@ -186,15 +189,161 @@ async fn rotations_of_two_gateways_at_once_are_all_kept() {
     assert_eq!(after.versions().len(), 21);
 }
 
+/// Two gateways on one store, and one of their machines.
+async fn two_gateways(store: &MemoryStore) -> (Machine, Arc<LocalKeyring>, Arc<LocalKeyring>) {
+    let machine = Machine::new();
+    let first = machine.start(store).await.unwrap();
+    let second = Machine::with_root_key_of(&machine).start(store).await.unwrap();
+    (machine, first, second)
+}
+
+/// Wraps and opens for one object of a bucket.
+struct Wrapping {
+    object: ObjectKey,
+    bucket: BucketName,
+}
+
+impl Wrapping {
+    fn new() -> Self {
+        Self { object: ObjectKey::parse("testfile").unwrap(), bucket: BucketName::parse("bucket").unwrap() }
+    }
+
+    fn identity(&self) -> ObjectIdentity<'_> {
+        let (bucket, version) = (BucketId::from_bytes([1; 16]), VersionId::from_bytes([2; 16]));
+        ObjectIdentity { bucket, object: &self.object, version }
+    }
+
+    fn requester(&self) -> Requester<'_> {
+        Requester { principal: &Principal::Anonymous, bucket: &self.bucket }
+    }
+
+    async fn wrap(&self, keys: &ServerKeys, holder: &ServerHolder) -> StoredWrap {
+        let identity = self.identity();
+        data_keys(keys).wrap(&DataKey::generate(), &identity, holder, self.requester()).await.unwrap()
+    }
+
+    async fn unwrap(&self, keys: &ServerKeys, wrap: &StoredWrap) -> Result<(), KeyServiceError> {
+        data_keys(keys).unwrap(wrap, &self.identity(), self.requester()).await.map(drop)
+    }
+}
+
+fn data_keys(keys: &ServerKeys) -> DataKeys {
+    DataKeys::new(keys.keyring.clone(), Some(keys.kms.clone()), Arc::new(NoAudit))
+}
+
+fn by_kms_key(id: &KmsKeyId) -> ServerHolder {
+    let context = ContextDigest::of(&Default::default());
+    ServerHolder::Kms(KmsWrapRequest { kms_key: Some(id.clone()), context, bucket_key: true })
+}
+
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_taken_in_and_changed_further() {
+async fn what_one_gateway_wraps_right_after_a_rotation_opens_on_the_other_at_once() {
+    let store = MemoryStore::new();
+    let (_machine, first, second) = two_gateways(&store).await;
+    let (first, second) = (ServerKeys::local(first), ServerKeys::local(second));
+    let wrapping = Wrapping::new();
+    first.keyring.rotate_own().await.unwrap();
+    let by_version = wrapping.wrap(&first, &ServerHolder::Keyring).await;
+    wrapping.unwrap(&second, &by_version).await.unwrap();
+    let id = KmsKeyId::parse("tenant").unwrap();
+    first.kms.create(&id).await.unwrap();
+    let by_tenant = wrapping.wrap(&first, &by_kms_key(&id)).await;
+    wrapping.unwrap(&second, &by_tenant).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_one_gateway_disables_or_destroys_is_wiped_at_the_other_within_a_second() {
+    let store = MemoryStore::new();
+    let (_machine, first, second) = two_gateways(&store).await;
+    let (first, second) = (ServerKeys::local(first), ServerKeys::local(second));
+    let wrapping = Wrapping::new();
+    let (id, other_id) = (KmsKeyId::parse("destroyed").unwrap(), KmsKeyId::parse("disabled").unwrap());
+    let mut wraps = Vec::new();
+    for id in [&id, &other_id] {
+        first.kms.create(id).await.unwrap();
+        wraps.push(wrapping.wrap(&second, &by_kms_key(id)).await);
+        wrapping.unwrap(&second, wraps.last().unwrap()).await.unwrap();
+    }
+    assert!(second.kms.stats().keys > 0);
+    let follower = tokio::spawn(second.clone().keep_up_with_others());
+    first.kms.schedule_deletion(&id, clock::now()).await.unwrap();
+    assert_eq!(first.keyring.destroy_due(clock::now()).await.unwrap(), std::slice::from_ref(&id));
+    first.kms.disable(&other_id).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(second.kms.stats().keys, 0);
+    assert_eq!(wrapping.unwrap(&second, &wraps[0]).await, Err(KeyServiceError::NotFound(id)));
+    assert_eq!(wrapping.unwrap(&second, &wraps[1]).await, Err(KeyServiceError::Disabled(other_id)));
+    follower.abort();
+}
+
+#[tokio::test]
+async fn another_installations_keyring_in_the_record_is_not_taken_in_by_who_is_running() {
+    let store = MemoryStore::new();
+    let (machine, first, _) = two_gateways(&store).await;
+    let before = first.current();
+    let root_key = read_root_key(&machine.source()).unwrap().unwrap();
+    let (partition, record_key) = operations::records::keyring_place();
+    for foreign in [LocalKeyring::create(&root_key).1, vec![0; 200], Vec::new()] {
+        let put = vec![(record_key.clone(), Bytes::from(foreign.clone()))];
+        store.commit(&partition, Batch { put, ..Batch::default() }).await.unwrap();
+        assert!(matches!(first.refresh().await, Err(KeyServiceError::Unavailable(_))));
+        assert!(matches!(first.rotate_own().await, Err(KeyServiceError::Unavailable(_))));
+        assert_eq!(first.current(), before);
+        assert_eq!(keyring_record::read(&store).await.unwrap().unwrap(), foreign);
+    }
+}
+
+#[tokio::test]
+async fn a_reseal_leaves_gateways_with_the_old_root_key_running_and_starts_those_with_the_new_one() {
+    let store = MemoryStore::new();
+    let (machine, first, second) = two_gateways(&store).await;
+    let (first, second) = (ServerKeys::local(first), ServerKeys::local(second));
+    let wrapping = Wrapping::new();
+    let root_key = RootKey::generate();
+    let text = root_key.to_file_text();
+    first.keyring.reseal(root_key).await.unwrap();
+    assert!(matches!(second.keyring.refresh().await, Err(KeyServiceError::Unavailable(_))));
+    let wrap = wrapping.wrap(&second, &ServerHolder::Keyring).await;
+    wrapping.unwrap(&first, &wrap).await.unwrap();
+    assert!(matches!(
+        shared(machine.start(&store).await.err().unwrap()),
+        SharedInstallationError::KeyringUnusable { .. }
+    ));
+    let metadata: Arc<dyn Metadata> = Arc::new(store.clone());
+    let started = open_or_create(&machine.data_dir, &RootKeySource::Variable(text), &metadata).await.unwrap();
+    assert!(started.same_as(&first.keyring));
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_has_happened() {
     let (store, machine, faults) = (MemoryStore::new(), Machine::new(), Faults::default());
     let keyring = machine.start_on(Arc::new(FaultyStore::new(store.clone(), faults.clone()))).await.unwrap();
-    let before = keyring.current();
     faults.fail_once(Operation::Commit, 0, Fault::LostAnswer);
-    assert!(keyring.rotate_own().await.is_err());
-    assert_eq!(keyring.current(), before);
     let rotated = keyring.rotate_own().await.unwrap();
-    assert_eq!((keyring.current(), keyring.versions().len()), (rotated.id, 3));
-    assert!(machine.start(&store).await.unwrap().same_as(&keyring));
+    assert_eq!((keyring.current(), keyring.versions().len()), (rotated.id, 2));
+    faults.fail_once(Operation::Commit, 0, Fault::LostAnswer);
+    keyring.reseal(RootKey::generate()).await.unwrap();
+    keyring.rotate_own().await.unwrap();
+    assert_eq!(keyring.versions().len(), 3);
+}
+
+#[tokio::test]
+async fn whatever_fails_the_keyring_agrees_with_the_store_afterwards() {
+    for commit in [Fault::Full, Fault::Unavailable, Fault::LostAnswer] {
+        // The read before the change, the one after a commit that failed, and none.
+        for reads_that_pass in [0, 1, u32::MAX] {
+            let (store, machine, faults) = (MemoryStore::new(), Machine::new(), Faults::default());
+            let keyring = machine.start_on(Arc::new(FaultyStore::new(store.clone(), faults.clone()))).await.unwrap();
+            faults.fail_once(Operation::Commit, 0, commit);
+            faults.fail_once(Operation::Scan, reads_that_pass, Fault::Unavailable);
+            let id = KmsKeyId::parse("tenant").unwrap();
+            let created = keyring.create(&id).await;
+            assert!(matches!(created, Ok(_) | Err(KeyServiceError::Unavailable(_))), "{created:?}");
+            faults.heal();
+            let again = keyring.create(&id).await;
+            assert!(matches!(again, Ok(_) | Err(KeyServiceError::AlreadyExists(_))), "{again:?}");
+            assert!(keyring.describe(&id).await.is_ok());
+            assert!(machine.start(&store).await.unwrap().same_as(&keyring), "{commit:?} {reads_that_pass}");
+        }
+    }
 }
