@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use model::Principal;
+use storage_rados::SessionEnd;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -26,6 +27,8 @@ pub struct Offline {
     root: Principal,
     // What goes through the store ends with this value.
     _background: JoinSet<()>,
+    // Dropped after what uses the store.
+    _session_end: Option<SessionEnd>,
     _data_dir: DataDir,
 }
 
@@ -64,7 +67,7 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        let Site { data_dir, keyring, backend } = Site::open(config).await?;
+        let Site { keyring, backend, session_end, data_dir } = Site::open(config).await?;
         let (keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
         let operations = backend.operations(&keys, Arc::new(audit.clone()));
@@ -75,7 +78,7 @@ impl Offline {
         let mut background = JoinSet::new();
         background.spawn(key_work.clone().run_what_is_begun(root.clone()));
         let api = AdminApi::new(operations.users, keys, key_work, changes);
-        Ok(Self { api, root, _background: background, _data_dir: data_dir })
+        Ok(Self { api, root, _background: background, _session_end: session_end, _data_dir: data_dir })
     }
 
     /// Answers a call as the administrator: status and JSON.

@@ -8,17 +8,20 @@ use envelope::StoreKey;
 use kms::LocalKeyring;
 use model::{BucketName, ObjectKey};
 use operations::{ExportError, SealedExport, SealedExporter};
+use storage_rados::SessionEnd;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::installation::InstallationError;
-use crate::site::{self, SiteError};
+use crate::site::{self, Sight, SiteError};
 use crate::store::{Backend, StoreError};
 
 /// A store, with its keys as far as they are at hand.
 pub struct OfflineStore {
     backend: Backend,
     keyring: Result<Arc<LocalKeyring>, InstallationError>,
+    // Dropped after what uses the store.
+    _session_end: Option<SessionEnd>,
     // Dropped last: with it goes the lock.
     _data_dir: DataDir,
 }
@@ -63,8 +66,8 @@ impl OfflineStore {
     /// # Errors
     /// [`OfflineStoreError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineStoreError> {
-        let (backend, keyring, data_dir) = site::look_at(config).await?;
-        Ok(Self { backend, keyring, _data_dir: data_dir })
+        let Sight { backend, keyring, session_end, data_dir } = site::look_at(config).await?;
+        Ok(Self { backend, keyring, _session_end: session_end, _data_dir: data_dir })
     }
 
     /// Why the server's keys are not at hand, if they are not.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use kms::LocalKeyring;
+use storage_rados::SessionEnd;
 
 use crate::config::{Config, Store};
 use crate::data_dir::{DataDir, DataDirError};
@@ -15,6 +16,8 @@ use crate::store::{Backend, Purpose, StoreError};
 pub(crate) struct Site {
     pub(crate) keyring: Arc<LocalKeyring>,
     pub(crate) backend: Backend,
+    // Dropped after what uses the store.
+    pub(crate) session_end: Option<SessionEnd>,
     // Dropped last: with it goes the lock.
     pub(crate) data_dir: DataDir,
 }
@@ -45,14 +48,14 @@ impl Site {
                 let Installation { data_dir, keyring } =
                     Installation::open_or_create(&config.data_dir, &config.root_key)?;
                 let backend = Backend::embedded(&data_dir, Purpose::Serving).await?;
-                Ok(Self { keyring, backend, data_dir })
+                Ok(Self { keyring, backend, session_end: None, data_dir })
             }
             Store::Rados(rados) => {
                 let data_dir = DataDir::open_or_create(&config.data_dir)?;
-                let backend = Backend::rados(rados, Purpose::Serving).await?;
+                let (backend, session_end) = Backend::rados(rados, Purpose::Serving).await?;
                 let keyring =
                     shared_installation::open_or_create(&data_dir, &config.root_key, &backend.metadata).await?;
-                Ok(Self { keyring: Arc::new(keyring), backend, data_dir })
+                Ok(Self { keyring: Arc::new(keyring), backend, session_end: Some(session_end), data_dir })
             }
         }
     }
@@ -66,16 +69,27 @@ impl Site {
             Store::Embedded => {
                 let Installation { data_dir, keyring } = Installation::open(&config.data_dir, &config.root_key)?;
                 let backend = Backend::embedded(&data_dir, Purpose::Serving).await?;
-                Ok(Self { keyring, backend, data_dir })
+                Ok(Self { keyring, backend, session_end: None, data_dir })
             }
             Store::Rados(rados) => {
                 let data_dir = DataDir::open_or_create(&config.data_dir)?;
-                let backend = Backend::rados(rados, Purpose::Looking).await?;
+                let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
                 let keyring = Arc::new(shared_installation::open(&config.root_key, &backend.metadata).await?);
-                Ok(Self { keyring, backend, data_dir })
+                Ok(Self { keyring, backend, session_end: Some(session_end), data_dir })
             }
         }
     }
+}
+
+/// A store that is looked at.
+pub(crate) struct Sight {
+    pub(crate) backend: Backend,
+    /// As far as it can be read.
+    pub(crate) keyring: Result<Arc<LocalKeyring>, InstallationError>,
+    // Dropped after what uses the store.
+    pub(crate) session_end: Option<SessionEnd>,
+    // Dropped last: with it goes the lock.
+    pub(crate) data_dir: DataDir,
 }
 
 /// Opens the store for looking at it, and the keyring for reading as far as that is possible. The lock is on the data
@@ -83,34 +97,34 @@ impl Site {
 ///
 /// # Errors
 /// [`SiteError`] when the store cannot be had.
-pub(crate) async fn look_at(
-    config: &Config,
-) -> Result<(Backend, Result<Arc<LocalKeyring>, InstallationError>, DataDir), SiteError> {
+pub(crate) async fn look_at(config: &Config) -> Result<Sight, SiteError> {
     match &config.store {
         Store::Embedded => {
             let data_dir = DataDir::open_store(&config.data_dir)?;
             let keyring = installation::keyring_of(&data_dir, &config.root_key).map(Arc::new);
-            Ok((Backend::embedded(&data_dir, Purpose::Looking).await?, keyring, data_dir))
+            let backend = Backend::embedded(&data_dir, Purpose::Looking).await?;
+            Ok(Sight { backend, keyring, session_end: None, data_dir })
         }
         Store::Rados(rados) => {
             let data_dir = DataDir::open_or_create(&config.data_dir)?;
-            let backend = Backend::rados(rados, Purpose::Looking).await?;
+            let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
             let keyring = shared_installation::open(&config.root_key, &backend.metadata).await.map(Arc::new);
-            Ok((backend, keyring, data_dir))
+            Ok(Sight { backend, keyring, session_end: Some(session_end), data_dir })
         }
     }
 }
 
-/// Opens the keyring of an installation that a server may be using, for reading.
+/// Opens the keyring of an installation that a server may be using, for reading. Beside it comes what is to be dropped after
+/// it.
 ///
 /// # Errors
 /// [`SiteError`] says what is missing and what to do.
-pub(crate) async fn keyring_in_use(config: &Config) -> Result<LocalKeyring, SiteError> {
+pub(crate) async fn keyring_in_use(config: &Config) -> Result<(LocalKeyring, Option<SessionEnd>), SiteError> {
     match &config.store {
-        Store::Embedded => Ok(installation::keyring_in_use(&config.data_dir, &config.root_key)?),
+        Store::Embedded => Ok((installation::keyring_in_use(&config.data_dir, &config.root_key)?, None)),
         Store::Rados(rados) => {
-            let backend = Backend::rados(rados, Purpose::Looking).await?;
-            Ok(shared_installation::open(&config.root_key, &backend.metadata).await?)
+            let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
+            Ok((shared_installation::open(&config.root_key, &backend.metadata).await?, Some(session_end)))
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use audit_log::{AuditLog, AuditLogError};
 use operations::{IssuedAccessKey, Operations};
 use storage::Leases;
+use storage_rados::SessionEnd;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -103,6 +104,8 @@ pub struct Running {
     root_pair: Option<IssuedAccessKey>,
     grace: Duration,
     audit: AuditLog,
+    // Dropped after what uses the store.
+    _session_end: Option<SessionEnd>,
     // Dropped last: with it goes the lock.
     _data_dir: DataDir,
 }
@@ -152,7 +155,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let https = bind(config.listen).await?;
     let http = bind(config.listen_http).await?;
 
-    let Site { data_dir, keyring, backend } = Site::open_or_create(config).await?;
+    let Site { keyring, backend, session_end, data_dir } = Site::open_or_create(config).await?;
     let mut background = JoinSet::new();
     let mut authority = None;
     let tls = match &https {
@@ -213,6 +216,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         root_pair,
         grace: config.shutdown_grace,
         audit,
+        _session_end: session_end,
         _data_dir: data_dir,
     })
 }

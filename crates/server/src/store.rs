@@ -6,7 +6,7 @@ use kms::{AuditTrail, DataKeys};
 use operations::{Operations, Ports};
 use storage::{Blobs, Inventory, Leases, Metadata};
 use storage_embedded::{EmbeddedStore, OpenError};
-use storage_rados::{ConnectError, RadosStore};
+use storage_rados::{ConnectError, RadosStore, SessionEnd};
 
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
@@ -59,11 +59,16 @@ impl Backend {
         Ok(Self { metadata: store.clone(), blobs: store.clone(), leases: store.clone(), inventory: Some(store) })
     }
 
-    /// Connects to the store on a Ceph cluster.
-    pub(crate) async fn rados(config: &storage_rados::Config, purpose: Purpose) -> Result<Self, StoreError> {
+    /// Connects to the store on a Ceph cluster. Beside it comes what is to be dropped after all that uses it.
+    pub(crate) async fn rados(
+        config: &storage_rados::Config,
+        purpose: Purpose,
+    ) -> Result<(Self, SessionEnd), StoreError> {
         let config = storage_rados::Config { collects: purpose == Purpose::Serving, ..config.clone() };
-        let store = Arc::new(RadosStore::connect(&config).await?);
-        Ok(Self { metadata: store.clone(), blobs: store.clone(), leases: store, inventory: None })
+        let (store, session_end) = RadosStore::connect(&config).await?;
+        let store = Arc::new(store);
+        let backend = Self { metadata: store.clone(), blobs: store.clone(), leases: store, inventory: None };
+        Ok((backend, session_end))
     }
 
     /// Puts the operations on it.

@@ -41,5 +41,5 @@ mod system_cache;
 
 pub use config::{Config, Placement, SplitAt};
 pub use connect_error::ConnectError;
-pub use librados::LibradosError;
+pub use librados::{LibradosError, SessionEnd};
 pub use store::RadosStore;

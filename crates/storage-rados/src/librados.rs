@@ -8,7 +8,7 @@ mod ffi;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -112,6 +112,11 @@ impl Librados {
         })
     }
 
+    /// To be waited for at the end.
+    pub(crate) fn session_end(&self) -> SessionEnd {
+        SessionEnd { alive: self.cluster.alive() }
+    }
+
     async fn io_ctx(&self, pool: PoolId) -> Result<Arc<IoCtx>, RadosError> {
         if let Some(io_ctx) = self.io_ctxs.lock().unwrap_or_else(PoisonError::into_inner).get(&pool) {
             return Ok(Arc::clone(io_ctx));
@@ -124,6 +129,26 @@ impl Librados {
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, RadosError> {
         Arc::clone(&self.in_flight).acquire_owned().await.map_err(|_| RadosError::TimedOut)
+    }
+}
+
+/// Waits, when it is dropped, until the session of a store with its cluster has ended, for some milliseconds. Whoever ends
+/// the process drops it after all that uses the store: librados has threads of its own, which do not survive that the
+/// process ends around them.
+#[derive(Debug)]
+pub struct SessionEnd {
+    alive: Weak<()>,
+}
+
+impl Drop for SessionEnd {
+    fn drop(&mut self) {
+        for _ in 0..WAITS_MAX {
+            if self.alive.strong_count() == 0 {
+                return;
+            }
+            std::thread::sleep(WAIT);
+        }
+        tracing::warn!("the session with the cluster does not end");
     }
 }
 
@@ -235,6 +260,10 @@ fn errno(errno: i32) -> std::io::Error {
 const IN_FLIGHT_MAX: usize = 4096;
 /// Names in a page of a listing.
 const LIST_PAGE: usize = 1000;
+
+/// How long and how often a session that ends is waited for: it takes a round trip.
+const WAIT: Duration = Duration::from_millis(2);
+const WAITS_MAX: u32 = 2500;
 
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;

@@ -20,7 +20,7 @@ use crate::growth::{self, Growth};
 use crate::index::Index;
 use crate::lanes::Lanes;
 use crate::leases::RadosLeases;
-use crate::librados::Librados;
+use crate::librados::{Librados, SessionEnd};
 use crate::links::Links;
 use crate::map::{Maps, no_answer};
 use crate::names::{self, OmapTable, ROOT_OBJECT};
@@ -48,13 +48,15 @@ pub struct RadosStore {
 }
 
 impl RadosStore {
-    /// Opens the store in the pools that are configured; one that is empty becomes a store.
+    /// Opens the store in the pools that are configured; one that is empty becomes a store. Beside it comes what is to be
+    /// dropped after it.
     ///
     /// # Errors
     /// [`ConnectError`] says what stands in the way.
-    pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
+    pub async fn connect(config: &Config) -> Result<(Self, SessionEnd), ConnectError> {
         let rados = Librados::connect(config).await?;
-        Self::on(Arc::new(rados), config).await
+        let session_end = rados.session_end();
+        Ok((Self::on(Arc::new(rados), config).await?, session_end))
     }
 
     /// The store on a cluster that answers.

@@ -19,7 +19,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uchar, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use std::slice;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -163,6 +163,7 @@ pub(super) enum OpenError {
 pub(super) struct Cluster {
     symbols: Arc<Symbols>,
     raw: Raw,
+    alive: Arc<()>,
 }
 
 // SAFETY: handles of librados may be used by several threads at once.
@@ -176,7 +177,12 @@ impl Cluster {
         let mut raw = null_mut();
         // SAFETY: both strings end with a zero byte and are copied.
         check(unsafe { (symbols.rados_create2)(&raw mut raw, c"ceph".as_ptr(), user.as_ptr(), 0) })?;
-        Ok(Self { symbols, raw })
+        Ok(Self { symbols, raw, alive: Arc::new(()) })
+    }
+
+    /// Something that is gone when the session has ended.
+    pub(super) fn alive(&self) -> Weak<()> {
+        Arc::downgrade(&self.alive)
     }
 
     /// Reads a configuration file.
@@ -216,7 +222,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        struct Session(Arc<Symbols>, Raw);
+        struct Session(Arc<Symbols>, Raw, Arc<()>);
         // SAFETY: as for the cluster, whose handle it is.
         unsafe impl Send for Session {}
         impl Session {
@@ -225,7 +231,7 @@ impl Drop for Cluster {
                 unsafe { (self.0.rados_shutdown)(self.1) };
             }
         }
-        let session = Session(Arc::clone(&self.symbols), self.raw);
+        let session = Session(Arc::clone(&self.symbols), self.raw, Arc::clone(&self.alive));
         // librados waits for its own threads here, so that none of them may do it. Should the system have no thread to
         // give, the session stays: that is what happens to it at the end of the process as well.
         if IS_LIBRADOS.get() {

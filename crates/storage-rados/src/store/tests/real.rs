@@ -21,7 +21,7 @@ pub(crate) async fn on_a_cluster() -> Arc<RadosStore> {
         default_placement: pools.default_placement,
         ..config()
     };
-    Arc::new(RadosStore::connect(&config).await.unwrap())
+    Arc::new(RadosStore::connect(&config).await.unwrap().0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
