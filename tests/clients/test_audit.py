@@ -37,7 +37,8 @@ def uses(server):
 def verify(server, *arguments):
     """Exit code and output of the check."""
     command = [str(BINARY), "audit", "verify", "--data-dir", str(server.data_dir), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = server.command_environment()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 

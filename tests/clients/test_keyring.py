@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from harness import ceph
 from harness.clients import boto3_client
 from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.server import BINARY, Server
@@ -114,6 +115,7 @@ def fill(server):
     return check
 
 
+@pytest.mark.embedded_only("It loses the files of one machine; of gateways the record is lost with the cluster.")
 def test_the_drill_a_lost_machine(site, tmp_path, passphrase_file):
     """docs/operations.md, "The drill": data and keyring come back elsewhere, and every object opens."""
     site.command("keyring", "rotate")
@@ -144,6 +146,7 @@ def test_the_drill_a_lost_machine(site, tmp_path, passphrase_file):
     assert other.stop() == 0
 
 
+@pytest.mark.embedded_only("It takes the keyring file away; crates/server tests the record.")
 def test_a_backup_that_is_older_than_a_key_that_objects_need_is_told(site, tmp_path, passphrase_file):
     """The default KMS key comes with the first object that asks for one, after the backup."""
     backup = str(tmp_path / "keyring.age")
@@ -222,6 +225,7 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(site, tmp_path, passphras
     other.command("keyring", "restore", str(backup), "--passphrase-file", passphrase_file)
 
 
+@pytest.mark.embedded_only("It takes the keyring file away; crates/server tests the record.")
 def test_a_restore_never_replaces_other_keys(site, tmp_path, passphrase_file):
     backup = tmp_path / "keyring.age"
     site.command("keyring", "backup", str(backup), "--passphrase-file", passphrase_file)
@@ -289,17 +293,20 @@ def test_rotation_and_rewrap_under_traffic(site):
     counted = versions(site, "--count")
     assert len(counted) == 4
     assert [row[1:] for row in counted.values() if row[0] == "retired"] == [(0, 0)] * 3
-    assert "restart the server" in refused(site, "keyring", "prune"), "an upload may still be under way"
+    later = "prune tomorrow" if ceph.FOLDER else "restart the server"
+    assert later in refused(site, "keyring", "prune"), "an upload may still be under way"
 
     assert site.stop() == 0
     site.start()
-    assert len(site.command("keyring", "prune").split()) == 3
-    assert len(versions(site)) == 1
+    if not ceph.FOLDER:
+        assert len(site.command("keyring", "prune").split()) == 3
+        assert len(versions(site)) == 1
     for worker in workers:
         worker.signer = Signer(site, site.root)
         worker.check(*worker.kept)
 
 
+@pytest.mark.embedded_only("Of gateways no version is pruned within a day of its use.")
 def test_a_version_that_an_upload_needs_is_not_pruned(site):
     signer = Signer(site, site.root)
     upload = signer("POST", f"/{BUCKET}/object?uploads").xml().findtext("UploadId")
@@ -340,6 +347,7 @@ def test_kill_9_during_rotations_leaves_one_keyring_that_opens_everything(site):
         check(site)
 
 
+@pytest.mark.embedded_only("Another gateway goes on when the lease has expired; crates/server tests that.")
 def test_kill_9_during_a_rewrap_and_the_next_start_goes_on(site):
     signer = Signer(site, site.root)
     for number in range(300):
@@ -441,6 +449,12 @@ def test_a_resealed_keyring_needs_the_new_root_key(site, tmp_path):
     assert root_key_id(site) == new_id
 
 
+def counts_everywhere():
+    """Another gateway knows within about a second what became of a key."""
+    if ceph.FOLDER:
+        time.sleep(2)
+
+
 def test_kms_keys_are_looked_after_online_and_offline(site):
     s3 = boto3_client(site, site.root)
     assert site.command("kms", "create", "tenant").split()[:2] == ["tenant", "enabled"]
@@ -448,10 +462,12 @@ def test_kms_keys_are_looked_after_online_and_offline(site):
     s3.put_object(Bucket=BUCKET, Key="object", Body=b"bytes", ServerSideEncryption="aws:kms", SSEKMSKeyId="tenant")
     read = Signer(site, site.root)
     assert site.command("kms", "disable", "tenant").split()[1] == "disabled"
+    counts_everywhere()
     answer = read("GET", f"/{BUCKET}/object")
     assert 400 <= answer.status < 500, (answer.status, answer.body)
     assert "disabled" in refused(site, "kms", "rotate", "tenant")
     site.command("kms", "enable", "tenant")
+    counts_everywhere()
     assert site.command("kms", "rotate", "tenant").split()[3] == "2"
     assert read("GET", f"/{BUCKET}/object").body == b"bytes"
     assert "1 outdated" in site.command("keyring", "status", "--count")
@@ -465,6 +481,7 @@ def test_kms_keys_are_looked_after_online_and_offline(site):
     assert 400 <= Signer(site, site.root)("GET", f"/{BUCKET}/object").status < 500
     assert "pending" in refused(site, "kms", "disable", "tenant")
     site.command("kms", "enable", "tenant")
+    counts_everywhere()
     assert Signer(site, site.root)("GET", f"/{BUCKET}/object").body == b"bytes"
     assert "aws/s3" not in site.command("kms", "list")
 

@@ -1,6 +1,5 @@
 """SSE-KMS with the server of PyKMIP as the KMS."""
 
-import os
 import subprocess
 
 import pytest
@@ -84,7 +83,7 @@ def test_what_stands_on_the_disk_is_proven_with_the_kmip_server_and_only_noted_w
     assert server.stop() == 0
 
     def verify():
-        environment = {"PATH": os.environ["PATH"], **pykmip.environment(), "CANOPIC_KMS_TIMEOUT": "2s"}
+        environment = {**server.command_environment(), "CANOPIC_KMS_TIMEOUT": "2s"}
         command = [BINARY, "verify-at-rest", "--data-dir", server.data_dir]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

@@ -227,6 +227,10 @@ class Server:
     def tls(self):
         return ssl.create_default_context(cafile=str(self.ca))
 
+    def command_environment(self):
+        """What any command of the binary needs to find the store, whatever environment the gateways have besides."""
+        return self._environment()
+
     def _environment(self):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
         root = {"CANOPIC_ROOT_ACCESS_KEY": self.root.access, "CANOPIC_ROOT_SECRET_KEY": self.root.secret}
