@@ -273,10 +273,12 @@ impl Shared {
         let mut was_elsewhere = false;
         loop {
             if self.leases.hold(REWRAP, LEASE_TIME).await.map_err(Fault::from)? {
-                if was_elsewhere && self.rewrapper.progress().await?.is_none() {
-                    return Ok(());
-                }
-                let here = self.rewrap_here(rate, principal);
+                let here = async {
+                    match was_elsewhere && self.rewrapper.progress().await?.is_none() {
+                        true => Ok(()),
+                        false => self.rewrap_here(rate, principal).await,
+                    }
+                };
                 if let Some(done) = lease::keep_during(&*self.leases, REWRAP, here).await {
                     if let Err(error) = self.leases.release(REWRAP).await {
                         tracing::debug!(%error, "the lease of a rewrap ends by itself");
@@ -374,3 +376,6 @@ impl Shared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

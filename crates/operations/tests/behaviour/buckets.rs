@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use operations::{
     AuthorizeError, CannedAcl, CreateBucketError, Created, DeleteBucketError, GetPolicyError, PolicyError,
     PutObjectError,
 };
 use policy::Action;
+use storage::faults::Faults;
+use storage::memory::MemoryStore;
 use storage::{Metadata, Partition, Scope, Table};
 
 use crate::damage::{Place, forge, places};
@@ -31,6 +35,27 @@ async fn a_bucket_of_someone_else_cannot_be_created() {
     let refused = site.operations.buckets.create(&granted, CannedAcl::PublicRead, "").await;
     assert!(matches!(refused, Err(CreateBucketError::Exists(_))));
     assert_eq!((site.bucket().await.owner.clone(), site.bucket().await.acl), (owner(), CannedAcl::Private));
+}
+
+#[tokio::test]
+async fn a_location_names_a_placement_behind_its_colon_and_one_that_is_unknown_makes_no_bucket() {
+    let store = MemoryStore::with_placements(&["cou"]);
+    let ports = (Arc::new(store.clone()), Arc::new(store.clone()));
+    let site = Site::over(store, Faults::default(), ports.0, ports.1).await;
+    let create = async |name: &str, location: &str| {
+        let granted = site.operations.authorizer.new_bucket(&caller(&owner()), &bucket_name(name)).unwrap();
+        site.operations.buckets.create(&granted, CannedAcl::Private, location).await
+    };
+    for (index, location) in ["", "EU", "EU:", ":", ":cou", "default:cou"].into_iter().enumerate() {
+        assert_eq!(create(&format!("bucket-{index}"), location).await.unwrap(), Created::New, "{location}");
+    }
+    for location in [":brno", "EU:brno", ":Cou", ":cou:cou"] {
+        let refused = create("fresh", location).await;
+        assert!(matches!(refused, Err(CreateBucketError::Location(_))), "{location}");
+        let (caller, name) = (caller(&owner()), bucket_name("fresh"));
+        let found = site.operations.authorizer.bucket(&caller, Action::ListBucket, &name).await;
+        assert!(matches!(found, Err(AuthorizeError::NoSuchBucket(_))), "{location}");
+    }
 }
 
 #[tokio::test]

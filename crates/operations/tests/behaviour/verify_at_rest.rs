@@ -345,6 +345,24 @@ async fn a_record_in_a_table_that_nothing_uses_is_found() {
     }
 }
 
+#[tokio::test]
+async fn the_sealed_keyring_of_gateways_is_no_finding_where_it_belongs_and_one_elsewhere() {
+    let site = filled().await;
+    let sealed = Bytes::from(site.keyring.sealed_under(&envelope::RootKey::generate()));
+    let (partition, record_key) = operations::records::keyring_place();
+    let places = [
+        (Place(partition.clone(), record_key.clone()), sealed.clone(), vec![]),
+        (Place(partition.clone(), record_key.clone()), text(100).into(), vec!["not-authentic"]),
+        (Place(Partition::new(Scope::SYSTEM, "other"), record_key), sealed.clone(), vec!["not-authentic"]),
+        (Place(partition, RecordKey::new(Table(7), vec![1])), sealed, vec!["not-authentic"]),
+    ];
+    for (place, value, wrong) in places {
+        write(&site.store, &place, Some(value)).await;
+        assert_eq!(verify_all(&site).await.wrong(), wrong);
+        write(&site.store, &place, None).await;
+    }
+}
+
 async fn stray(store: &MemoryStore, bytes: Vec<u8>) -> BlobId {
     let mut writer = store.create(&Partition::new(Scope::SYSTEM, "name")).await.unwrap();
     writer.append(bytes.into()).await.unwrap();
