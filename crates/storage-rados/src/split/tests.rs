@@ -14,6 +14,9 @@ use crate::rados::RadosError;
 use crate::store::RadosStore;
 use crate::store::tests::config;
 
+mod real;
+mod storm;
+
 const HEADS: Table = Table(16);
 const BODIES: Table = Table(18);
 
@@ -152,6 +155,29 @@ async fn many_names_end_in_small_ranges_whatever_two_gateways_do_meanwhile() {
         let ranges = assert_map(&gateways[0], &model, 0).await;
         assert!(ranges >= 2 * reference.len() / 24, "{ranges} ranges for {} names", reference.len());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_names_there_are_no_range_is_large() {
+    let model = Model::with_pools(1);
+    let config = Config { split_at: SplitAt { entries: 200, bytes: 1 << 20 }, ..tiny() };
+    let store = connect(model.gateway(), &config).await;
+    let names: Vec<_> = (0..5000).map(name).collect();
+    for some in names.chunks(100) {
+        futures::future::join_all(
+            some.iter().map(|name| async { store.commit(&partition(name), put(1)).await.unwrap() }),
+        )
+        .await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+    let pool = store.index().maps().pools(scope()).unwrap().index;
+    assert!(assert_map(&store, &model, 0).await >= 2 * names.len() / 200);
+    for object in model.objects(pool).into_iter().filter(|object| object.starts_with("range.")) {
+        // A quarter may have come since the last count.
+        let entries = model.omap(pool, &object).len();
+        assert!(entries < 250, "{object}: {entries}");
+    }
+    assert_eq!(listed(&store, HEADS, 1000).await.len(), names.len());
 }
 
 /// A scope with forty names, and the range that holds them.
