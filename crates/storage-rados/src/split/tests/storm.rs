@@ -237,7 +237,7 @@ fn change(before: Option<u32>, after: Option<u32>) -> Batch {
 
 /// Most names have none, and a few have more than fit into one look.
 const fn parts(value: u32) -> u32 {
-    if value % 7 == 0 { value % (PARTS_MAX + 1) } else { 0 }
+    if value.is_multiple_of(7) { value % (PARTS_MAX + 1) } else { 0 }
 }
 
 fn value(value: u32) -> Bytes {
