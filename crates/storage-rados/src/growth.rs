@@ -122,3 +122,35 @@ const QUEUE_LEN: usize = 1024;
 const OBJECTS_MAX: usize = 50_000;
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use model::BucketId;
+    use storage::Scope;
+
+    use super::*;
+    use crate::map::MapEntry;
+    use crate::placements::Pools;
+    use crate::rados::PoolId;
+
+    #[test]
+    fn an_object_is_counted_when_it_is_met_and_after_each_quarter_and_waits_in_the_queue_once() {
+        let (growth, mut counting) = Growth::new(SplitAt { entries: 40, bytes: 4000 });
+        let pools = Pools { data: PoolId(1), index: PoolId(2) };
+        let entry = MapEntry { id: 1, epoch: 1, lower: Vec::new() };
+        let range = Arc::new(Range::new(Scope::bucket(BucketId::from_bytes([1; 16])), pools, None, entry));
+        let mut asked = || std::iter::from_fn(|| counting.try_recv().ok()).count();
+        growth.note(&range, 1, 10);
+        growth.note(&range, 100, 10_000);
+        assert_eq!(asked(), 1, "met for the first time");
+        growth.counted(&range);
+        growth.note(&range, 9, 10);
+        assert_eq!(asked(), 0);
+        growth.note(&range, 1, 10);
+        growth.note(&range, 1, 10);
+        assert_eq!(asked(), 1, "a quarter of the entries");
+        growth.counted(&range);
+        growth.note(&range, 1, 1000);
+        assert_eq!(asked(), 1, "a quarter of the bytes");
+    }
+}
