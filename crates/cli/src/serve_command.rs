@@ -14,11 +14,17 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.settings.load()?;
     server::logging::set_up(&config.log, config.log_format)?;
     let runtime = crate::runtime()?;
-    let ended = runtime.block_on(server::serve(&config))?;
-    if ended == Ended::AtOnce {
-        // Blocking work may still run; whoever signals twice does not want to wait for it.
-        runtime.shutdown_background();
-        return Ok(ExitCode::FAILURE);
+    match runtime.block_on(server::serve(&config))? {
+        Ended::Gracefully => Ok(ExitCode::SUCCESS),
+        Ended::BeforeItBegan => {
+            // Only a cluster that does not answer is still waited for.
+            runtime.shutdown_background();
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::AtOnce => {
+            // Blocking work may still run; whoever signals twice does not want to wait for it.
+            runtime.shutdown_background();
+            Ok(ExitCode::FAILURE)
+        }
     }
-    Ok(ExitCode::SUCCESS)
 }

@@ -54,7 +54,7 @@ impl From<SiteError> for VerifyAuditError {
 /// # Errors
 /// [`VerifyAuditError`] when it could not be checked at all; what is wrong with the log stands in the report.
 pub async fn verify(config: &Config, expected: Option<Head>) -> Result<Report, VerifyAuditError> {
-    let (keyring, session_end) = site::keyring_in_use(config).await?;
+    let (session_end, keyring) = site::keyring_in_use(config).await?;
     let chain = keyring.store_key().audit_chain();
     drop(keyring);
     drop(session_end);

@@ -169,11 +169,8 @@ pub async fn restore_keyring(config: &Config, backup: &[u8], lacking: Lacking) -
         Store::Embedded => restore_file(config, &data_dir, keyring, lacking).await,
         Store::Rados(rados) => {
             shared_installation::refuse_data(&data_dir).map_err(InstallationError::from)?;
-            let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
-            let restored = restore_record(config, &data_dir, &backend, keyring, lacking).await;
-            drop(backend);
-            drop(session_end);
-            restored
+            let (_session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
+            restore_record(config, &data_dir, &backend, keyring, lacking).await
         }
     }
 }

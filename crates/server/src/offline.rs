@@ -67,7 +67,8 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`] says what is missing, or that a server is running.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
-        let Site { keyring, backend, session_end, data_dir } = Site::open(config).await?;
+        // Where something fails below, they are dropped in the opposite order.
+        let Site { data_dir, session_end, backend, keyring } = Site::open(config).await?;
         let (keys, _) = ServerKeys::new(keyring, &config.kms)?;
         let audit = crate::audit::open(&config.audit, &keys.keyring.store_key())?;
         let operations = backend.operations(&keys, Arc::new(audit.clone()));

@@ -1,6 +1,8 @@
 //! `canopic serve`: from the configuration to the end of the process.
 
 use std::io::{self, Write as _};
+use std::pin::pin;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::field;
@@ -27,7 +29,13 @@ pub enum Ended {
     Gracefully,
     /// A second signal cut them.
     AtOnce,
+    /// It was told to stop while it started, and what it waits for may go on in threads.
+    BeforeItBegan,
 }
+
+/// How long a start may go on that was told to stop: enough to come to its end and show a root pair that it made. A
+/// cluster that does not answer is not waited for.
+const START_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then lets running requests finish; a second signal does not wait for them.
 ///
@@ -35,12 +43,25 @@ pub enum Ended {
 /// [`ServeError`] when the server does not start.
 pub async fn serve(config: &Config) -> Result<Ended, ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
-    let mut running = start::start(config).await?;
+    let mut starting = pin!(start::start(config));
+    let (started, is_to_stop) = tokio::select! {
+        started = &mut starting => (started, false),
+        () = signals.recv() => {
+            tracing::info!("told to stop before serving began");
+            match tokio::time::timeout(START_GRACE, &mut starting).await {
+                Ok(started) => (started, true),
+                Err(_) => return Ok(Ended::BeforeItBegan),
+            }
+        }
+    };
+    let mut running = started?;
     welcome(config, &mut running);
     let (https, http) = (running.https().map(field::display), running.http().map(field::display));
     tracing::info!(https, http, "serving");
 
-    signals.recv().await;
+    if !is_to_stop {
+        signals.recv().await;
+    }
     tracing::info!("stopping: no new connections, running requests may finish");
     tokio::select! {
         () = running.stop() => {

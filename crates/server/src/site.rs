@@ -52,7 +52,7 @@ impl Site {
             }
             Store::Rados(rados) => {
                 let data_dir = DataDir::open_or_create(&config.data_dir)?;
-                let (backend, session_end) = Backend::rados(rados, Purpose::Serving).await?;
+                let (session_end, backend) = Backend::rados(rados, Purpose::Serving).await?;
                 let keyring =
                     shared_installation::open_or_create(&data_dir, &config.root_key, &backend.metadata).await?;
                 Ok(Self { keyring: Arc::new(keyring), backend, session_end: Some(session_end), data_dir })
@@ -73,7 +73,7 @@ impl Site {
             }
             Store::Rados(rados) => {
                 let data_dir = DataDir::open_or_create(&config.data_dir)?;
-                let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
+                let (session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
                 let keyring = Arc::new(shared_installation::open(&config.root_key, &backend.metadata).await?);
                 Ok(Self { keyring, backend, session_end: Some(session_end), data_dir })
             }
@@ -107,24 +107,25 @@ pub(crate) async fn look_at(config: &Config) -> Result<Sight, SiteError> {
         }
         Store::Rados(rados) => {
             let data_dir = DataDir::open_or_create(&config.data_dir)?;
-            let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
+            let (session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
             let keyring = shared_installation::open(&config.root_key, &backend.metadata).await.map(Arc::new);
             Ok(Sight { backend, keyring, session_end: Some(session_end), data_dir })
         }
     }
 }
 
-/// Opens the keyring of an installation that a server may be using, for reading. Beside it comes what is to be dropped after
+/// Opens the keyring of an installation that a server may be using, for reading. Before it comes what is to be dropped after
 /// it.
 ///
 /// # Errors
 /// [`SiteError`] says what is missing and what to do.
-pub(crate) async fn keyring_in_use(config: &Config) -> Result<(LocalKeyring, Option<SessionEnd>), SiteError> {
+pub(crate) async fn keyring_in_use(config: &Config) -> Result<(Option<SessionEnd>, LocalKeyring), SiteError> {
     match &config.store {
-        Store::Embedded => Ok((installation::keyring_in_use(&config.data_dir, &config.root_key)?, None)),
+        Store::Embedded => Ok((None, installation::keyring_in_use(&config.data_dir, &config.root_key)?)),
         Store::Rados(rados) => {
-            let (backend, session_end) = Backend::rados(rados, Purpose::Looking).await?;
-            Ok((shared_installation::open(&config.root_key, &backend.metadata).await?, Some(session_end)))
+            let (session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
+            let keyring = shared_installation::open(&config.root_key, &backend.metadata).await?;
+            Ok((Some(session_end), keyring))
         }
     }
 }

@@ -155,7 +155,8 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
     let https = bind(config.listen).await?;
     let http = bind(config.listen_http).await?;
 
-    let Site { keyring, backend, session_end, data_dir } = Site::open_or_create(config).await?;
+    // Where something fails below, they are dropped in the opposite order.
+    let Site { data_dir, session_end, backend, keyring } = Site::open_or_create(config).await?;
     let mut background = JoinSet::new();
     let mut authority = None;
     let tls = match &https {

@@ -59,16 +59,17 @@ impl Backend {
         Ok(Self { metadata: store.clone(), blobs: store.clone(), leases: store.clone(), inventory: Some(store) })
     }
 
-    /// Connects to the store on a Ceph cluster. Beside it comes what is to be dropped after all that uses it.
+    /// Connects to the store on a Ceph cluster. Before it comes what is to be dropped after all that uses it: what a pattern
+    /// binds first is dropped last, also where something fails later.
     pub(crate) async fn rados(
         config: &storage_rados::Config,
         purpose: Purpose,
-    ) -> Result<(Self, SessionEnd), StoreError> {
+    ) -> Result<(SessionEnd, Self), StoreError> {
         let config = storage_rados::Config { collects: purpose == Purpose::Serving, ..config.clone() };
         let (store, session_end) = RadosStore::connect(&config).await?;
         let store = Arc::new(store);
         let backend = Self { metadata: store.clone(), blobs: store.clone(), leases: store, inventory: None };
-        Ok((backend, session_end))
+        Ok((session_end, backend))
     }
 
     /// Puts the operations on it.

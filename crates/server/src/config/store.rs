@@ -179,6 +179,8 @@ fn rados(layer: &mut Layer) -> Result<RadosConfig, StoreConfigError> {
     }
     config.deadline = period(layer.ceph_deadline, "ceph_deadline")?.unwrap_or(config.deadline);
     config.grace = period(layer.blob_grace, "blob_grace")?.unwrap_or(config.grace);
+    // Whoever shortens the time wants the room soon.
+    config.collect_every = config.collect_every.min(config.grace / 4);
     if let Some(entries) = layer.split_entries {
         if entries < SPLIT_ENTRIES_MIN {
             return Err(StoreConfigError::SplitEntries);

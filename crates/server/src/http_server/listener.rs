@@ -79,6 +79,14 @@ impl<A: Answer> HttpServer<A> {
     }
 }
 
+/// Cuts what still runs.
+impl<A> Drop for HttpServer<A> {
+    fn drop(&mut self) {
+        self.connections.stop.cancel();
+        self.connections.abort.cancel();
+    }
+}
+
 async fn accept<A: Answer>(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
