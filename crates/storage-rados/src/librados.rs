@@ -4,6 +4,8 @@
 //! threads for that.
 
 mod ffi;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::ffi::CString;

@@ -3,6 +3,9 @@
 //!
 //! An operation is a list of steps on one object. Writes happen whole or not at all; the steps of a read see one state.
 
+#[cfg(test)]
+pub(crate) mod contract;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +16,17 @@ use bytes::Bytes;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct PoolId(pub(crate) u32);
 
-/// One step of a write.
+/// One step of a write. Checks come first and see what was there before; all but [`Self::CreateExclusive`] demand that the
+/// object exists, or fail with [`RadosError::NotFound`]. Changes happen one after the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum WriteStep {
     /// Fails with [`RadosError::NotFound`] unless the object exists.
     AssertExists,
     /// Creates the object; fails with [`RadosError::Exists`] when it exists.
     CreateExclusive,
-    /// Fails with [`RadosError::Mismatch`] unless the xattr has exactly this value. A missing xattr fails too.
+    /// Fails with [`RadosError::Mismatch`] unless the xattr has exactly this value. Empty stands for a missing one too.
     CompareXattr(&'static str, Bytes),
-    /// Fails with [`RadosError::Mismatch`] unless the omap value is exactly this. Empty stands for a missing one.
+    /// Fails with [`RadosError::Mismatch`] unless the omap value is exactly this. Empty stands for a missing one too.
     CompareOmap(Vec<u8>, Bytes),
     /// Sets an xattr.
     SetXattr(&'static str, Bytes),
@@ -45,7 +49,7 @@ pub(crate) enum WriteStep {
 pub(crate) enum ReadStep {
     /// As in a write.
     CompareXattr(&'static str, Bytes),
-    /// All xattrs.
+    /// All xattrs. Locks of the object can be among them, under names that begin with `lock.`.
     Xattrs,
     /// The omap entries with these keys, as far as they exist. Keys may hold any byte.
     OmapGet(Vec<Vec<u8>>),
@@ -105,7 +109,8 @@ pub(crate) enum RadosError {
     /// A check failed.
     #[error("a check failed")]
     Mismatch,
-    /// The pool or the cluster is full, or a quota is reached.
+    /// The pool or the cluster is full, or a quota is reached. RADOS refuses only what adds bytes or objects: entries of
+    /// an omap that is there go in all the same.
     #[error("the pool is full")]
     Full,
     /// The pool cannot do this (an omap on an erasure-coded pool).

@@ -19,8 +19,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uchar, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use std::slice;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,7 +69,6 @@ symbols! {
     fn rados_conf_set(Raw, Text, Text) -> c_int;
     fn rados_connect(Raw) -> c_int;
     fn rados_shutdown(Raw);
-    fn rados_cluster_fsid(Raw, *mut c_char, usize) -> c_int;
     fn rados_pool_lookup(Raw, Text) -> i64;
     fn rados_ioctx_create2(Raw, i64, *mut Raw) -> c_int;
     fn rados_ioctx_destroy(Raw);
@@ -203,15 +202,6 @@ impl Cluster {
         check(unsafe { (self.symbols.rados_connect)(self.raw) })
     }
 
-    /// The id of the cluster, when connected. It may block.
-    pub(super) fn fsid(&self) -> Result<String, i32> {
-        let mut text = [0_u8; 64];
-        // SAFETY: the handle lives; at most so many bytes are written, with a zero byte at the end.
-        check(unsafe { (self.symbols.rados_cluster_fsid)(self.raw, text.as_mut_ptr().cast(), text.len()) })?;
-        let text = CStr::from_bytes_until_nul(&text).map_err(|_| EINVAL)?;
-        Ok(text.to_string_lossy().into_owned())
-    }
-
     /// The number of a pool. It may block.
     pub(super) fn pool(&self, name: &CStr) -> Result<u32, i32> {
         // SAFETY: the handle lives, and the string is copied.
@@ -227,8 +217,10 @@ impl Drop for Cluster {
         unsafe impl Send for Session {}
         impl Session {
             fn end(self) {
+                let Self(symbols, raw, alive) = self;
                 // SAFETY: whatever belongs to the cluster keeps it alive, so that nothing is left; this happens once.
-                unsafe { (self.0.rados_shutdown)(self.1) };
+                unsafe { (symbols.rados_shutdown)(raw) };
+                drop(alive);
             }
         }
         let session = Session(Arc::clone(&self.symbols), self.raw, Arc::clone(&self.alive));

@@ -96,6 +96,9 @@ impl Gateway {
         request: Request<'_>,
         effect: impl FnOnce(&mut State) -> Result<T, RadosError> + Send + 'static,
     ) -> Result<T, RadosError> {
+        if request.object.contains('\0') {
+            return Err(RadosError::Other(EINVAL));
+        }
         let fault = self.faults().next(request.kind, request.pool, request.object, request.steps);
         self.dawdle().await;
         let answer = match fault {

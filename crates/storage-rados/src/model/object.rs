@@ -44,7 +44,7 @@ pub(super) fn write(
     for step in checks {
         check_write(kind, before, step)?;
     }
-    if changes.is_empty() {
+    if changes.is_empty() && !checks.contains(&WriteStep::CreateExclusive) {
         return Ok(before.cloned());
     }
     if changes == [WriteStep::Remove] {
@@ -90,7 +90,8 @@ fn check_write(kind: PoolKind, object: Option<&Object>, step: &WriteStep) -> Res
 
 fn compare_xattr(object: Option<&Object>, name: &str, wanted: &Bytes) -> Result<(), RadosError> {
     let object = object.ok_or(RadosError::NotFound)?;
-    if object.xattrs.get(name) == Some(wanted) { Ok(()) } else { Err(RadosError::Mismatch) }
+    let found = object.xattrs.get(name).map_or(&b""[..], |value| value);
+    if found == wanted { Ok(()) } else { Err(RadosError::Mismatch) }
 }
 
 fn change(kind: PoolKind, object: &mut Object, step: &WriteStep) -> Result<(), RadosError> {
