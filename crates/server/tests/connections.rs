@@ -10,7 +10,7 @@ use bytes::Bytes;
 use canopic_server::config::Limits;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
-use support::{LIMITS, fixture, get};
+use support::{Fixture, LIMITS, fixture, get};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -156,4 +156,16 @@ async fn a_stop_does_not_wait_longer_than_it_may() {
     let began = Instant::now();
     fixture.server.stop(SHORT).await;
     assert!(began.elapsed() >= SHORT && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_cuts_what_runs() {
+    let Fixture { server, http, .. } = fixture(LIMITS).await;
+    let mut stream = TcpStream::connect(http).await.unwrap();
+    stream.write_all(b"PUT /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(server);
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0; 1])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    assert!(TcpStream::connect(http).await.is_err());
 }
