@@ -41,7 +41,7 @@ def missing_packages():
 class Cluster:
     """The cluster whose state is in one folder, running or not."""
 
-    def __init__(self, folder, store="bluestore", osd_gib=4):
+    def __init__(self, folder, store="bluestore", osd_gib=12):
         self.folder = Path(folder).resolve()
         self.store, self.osd_bytes = store, osd_gib * GIB
         # Of the daemons and the administrator; and what Canopic gets.
@@ -160,12 +160,18 @@ class Cluster:
 
     # --- Questions and orders to the monitor.
 
-    def ceph(self, *arguments, timeout=60):
+    def ceph(self, *arguments):
         """Runs `ceph …` as the administrator and returns what it printed."""
-        done = subprocess.run(
-            ["ceph", "-c", str(self.conf), "--connect-timeout", "20", *map(str, arguments)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
-        )  # fmt: skip
+        command = ["ceph", "-c", str(self.conf), "--connect-timeout", "20", *map(str, arguments)]
+        # It is seen to do its work and then not to end. All that is asked of it here may be asked twice.
+        for wait in (30, 60):
+            try:
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=wait)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        else:
+            raise TimeoutError(f"{' '.join(command)} does not end")
         if done.returncode != 0:
             raise RuntimeError(f"ceph {' '.join(map(str, arguments))}: {done.stderr}{done.stdout}")
         return done.stdout
@@ -174,14 +180,10 @@ class Cluster:
         """The same, as data."""
         return json.loads(self.ceph(*arguments, "--format", "json"))
 
-    def order(self, lines):
-        """Many commands by one process, which is most of what a command costs; the first that fails ends it."""
-        done = subprocess.run(
-            ["ceph", "-c", str(self.conf), "--connect-timeout", "20"],
-            input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        if "Error " in done.stderr + done.stdout or done.returncode != 0:
-            raise RuntimeError(f"{done.stderr}{done.stdout}")
+    def order(self, commands):
+        """Several, one after another; the first that fails ends it."""
+        for command in commands:
+            self.ceph(*command.split())
 
     def wait_for(self, question, what, wait=90):
         """Asks until the answer is yes."""
@@ -311,7 +313,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", default=os.environ.get("CANOPIC_TEST_CEPH"), help="default: $CANOPIC_TEST_CEPH")
     parser.add_argument("--store", default="bluestore", choices=["bluestore", "memstore"], help="of the OSDs")
-    parser.add_argument("--osd-gib", type=int, default=4, help="the size of each OSD's sparse file")
+    parser.add_argument("--osd-gib", type=int, default=12, help="the size of each OSD's sparse file")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up")
     commands.add_parser("down").add_argument("--wipe", action="store_true")

@@ -8,6 +8,7 @@ quick to notice (heartbeats by the second).
 POOL_DATA, POOL_INDEX, POOL_EC = "canopic-data", "canopic-index", "canopic-ec"
 # Those of a second placement.
 COU_DATA, COU_INDEX = "canopic-cou-data", "canopic-cou-index"
+POOLS = (POOL_INDEX, POOL_DATA, POOL_EC, COU_INDEX, COU_DATA)
 
 USER = "client.canopic"
 # Tests take namespaces of their own, all of which begin so.
@@ -113,7 +114,7 @@ def client_caps():
 
 
 def pools():
-    """The commands that make the pools, for `ceph` to read one from each line."""
+    """The commands that make the pools."""
     yield "osd erasure-code-profile set canopic plugin=jerasure k=2 m=1 crush-failure-domain=osd"
     for pool in (POOL_INDEX, POOL_DATA, COU_INDEX, COU_DATA):
         yield f"osd pool create {pool} {GROUPS} {GROUPS} replicated"

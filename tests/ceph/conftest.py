@@ -11,7 +11,7 @@ import pytest
 import rados_objects
 from cluster import Cluster
 from harness import ceph
-from harness.server import BINARY, Server
+from harness.server import BINARY, Server, clear_what_is_over
 from harness.signing import Signer
 
 
@@ -25,6 +25,11 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "campaign" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    clear_what_is_over()
 
 
 def pytest_sessionstart(session):

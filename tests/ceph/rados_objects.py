@@ -68,7 +68,7 @@ class Namespace:
 
     def objects(self, *pools):
         """All objects of these pools, or of all."""
-        for pool in pools or (settings.POOL_INDEX, settings.POOL_DATA, settings.COU_INDEX, settings.COU_DATA):
+        for pool in pools or settings.POOLS:
             for name in self.names(pool):
                 found = self.read(pool, name)
                 if found:
@@ -93,6 +93,16 @@ class Namespace:
     def remove(self, pool, name):
         with self._pool(pool) as io:
             self._do("remove", io, name.encode())
+
+    def clear(self):
+        """Removes everything."""
+        for pool in settings.POOLS:
+            for name in self.names(pool):
+                try:
+                    self.remove(pool, name)
+                except Error as error:
+                    if error.errno != errno.ENOENT:
+                        raise
 
     @contextmanager
     def _pool(self, pool):

@@ -9,7 +9,7 @@ import pytest
 from harness import ceph
 from harness.clients import boto3_client
 from harness.content import SIZES, content
-from harness.server import BINARY, KeyPair, Server
+from harness.server import BINARY, KeyPair, Server, clear_what_is_over
 from harness.signing import Signer
 
 pytest_plugins = ["matrix.counting", "harness.cli"]
@@ -31,6 +31,11 @@ def pytest_collection_modifyitems(config, items):
         about_files = [item for item in items if item.get_closest_marker("embedded_only")]
         items[:] = [item for item in items if item not in about_files]
         config.hook.pytest_deselected(items=about_files)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    clear_what_is_over()
 
 
 def pytest_sessionstart(session):

@@ -1,5 +1,6 @@
 """The store of the gateways when it is a Ceph cluster: `CANOPIC_TEST_CEPH` names the folder of one from tests/ceph."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -25,8 +26,28 @@ def environment(namespace):
         "CANOPIC_CEPH_NAMESPACE": namespace,
         "CANOPIC_POOL_DATA": settings.POOL_DATA,
         "CANOPIC_POOL_INDEX": settings.POOL_INDEX,
+        # Tests write more than a little cluster has room for.
+        "CANOPIC_BLOB_GRACE": "60s",
         "CANOPIC_PLACEMENTS": f"cou={settings.COU_DATA}:{settings.COU_INDEX}",
     }
+
+
+def discard(namespace):
+    """Removes whatever a server left, so that tests do not fill the cluster for those behind them."""
+    with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
+        for pool in (settings.POOL_INDEX, settings.POOL_DATA, settings.COU_INDEX, settings.COU_DATA):
+            for name in opened.names(pool):
+                try:
+                    opened.remove(pool, name)
+                except rados_objects.Error as error:
+                    if error.errno != errno.ENOENT:
+                        raise
+
+
+def clear(namespace):
+    """Removes everything in it: a cluster of sparse files is small."""
+    with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
+        opened.clear()
 
 
 def stored(namespace):

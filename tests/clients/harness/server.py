@@ -12,19 +12,32 @@ import shutil
 import ssl
 import subprocess
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import ceph
 from harness.gateway import BINARY, REPOSITORY, Balancer, Gateway, free_port
 
-__all__ = ["BINARY", "REPOSITORY", "KeyPair", "Server", "free_port"]
+__all__ = ["BINARY", "REPOSITORY", "KeyPair", "Server", "clear_what_is_over", "free_port"]
 
 
 @dataclass(frozen=True)
 class KeyPair:
     access: str
     secret: str
+
+
+# Whose namespaces in a cluster are not cleared yet.
+_served = []
+
+
+def clear_what_is_over():
+    """Removes from the cluster what servers left there that do not run any more."""
+    for server in [each for each in _served if not each.runs()]:
+        _served.remove(server)
+        if all(each.namespace != server.namespace for each in _served):
+            ceph.clear(server.namespace)
 
 
 class Server:
@@ -41,6 +54,8 @@ class Server:
         self.root = KeyPair("ROOT" + secrets.token_hex(8).upper(), secrets.token_hex(20))
         self.arguments = list(arguments)
         self.namespace = (namespace or ceph.fresh_namespace()) if ceph.FOLDER else None
+        if ceph.FOLDER and namespace is None:
+            weakref.finalize(self, ceph.discard, self.namespace)
         self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **(environment or {})}
         several = ceph.FOLDER and gateways > 1
         self.gateways, self.balancers = self._several(gateways) if several else ([self._gateway(self.data_dir)], [])
@@ -70,6 +85,10 @@ class Server:
     def http_url(self):
         return f"http://127.0.0.1:{self.http_port}"
 
+    def runs(self):
+        """Whether any process of it does."""
+        return any(each.process is not None and each.process.poll() is None for each in self.gateways)
+
     @property
     def process(self):
         return self.gateways[0].process
@@ -91,6 +110,8 @@ class Server:
     def start(self, wait=30):
         """Starts the processes and waits until they answer; RuntimeError with their words when one gives up before."""
         first, *others = self.gateways
+        if ceph.FOLDER and self not in _served:
+            _served.append(self)
         self.spawn(first)
         if others and others[-1].process is None:
             # The first one makes the keys and the certificates that the others use too.
