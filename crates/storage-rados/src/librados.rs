@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use self::ffi::{Cluster, IoCtx, OpenError, ReadOp, Symbols, Watching, WriteOp, text};
 use crate::config::Config;
@@ -65,8 +66,9 @@ pub(crate) struct Librados {
     symbols: Arc<Symbols>,
     cluster: Arc<Cluster>,
     namespace: CString,
+    deadline: Duration,
     io_ctxs: Mutex<HashMap<PoolId, Arc<IoCtx>>>,
-    /// Bounds what librados has to keep for us while a cluster does not answer.
+    /// Bounds what librados has to keep for us while a cluster does not answer, in KiB.
     in_flight: Arc<Semaphore>,
 }
 
@@ -82,6 +84,9 @@ impl Librados {
     }
 
     fn connect_blocking(config: &Config) -> Result<Self, LibradosError> {
+        if std::env::var_os("CEPH_ARGS").is_some() {
+            tracing::warn!("the environment variable CEPH_ARGS is set, and librados obeys it");
+        }
         let symbols = Symbols::open().map_err(|error| match error {
             OpenError::Library(reason) => LibradosError::Library(reason),
             OpenError::Symbol(name) => LibradosError::TooOld(name),
@@ -96,6 +101,12 @@ impl Librados {
         for option in [c"rados_osd_op_timeout", c"rados_mon_op_timeout", c"client_mount_timeout"] {
             cluster.set_conf(option, &seconds).map_err(configuration)?;
         }
+        // librados would let the calling thread wait for room, before its timeouts begin; we wait ourselves, for less.
+        for option in [c"objecter_inflight_ops", c"objecter_inflight_op_bytes"] {
+            cluster.set_conf(option, c"1099511627776").map_err(configuration)?;
+        }
+        // The gateways of one user would quarrel over one socket.
+        cluster.set_conf(c"admin_socket", c"").map_err(configuration)?;
         // The process has a log of its own, and a data directory that nothing else writes into.
         for option in [c"log_to_stderr", c"err_to_stderr", c"log_to_file"] {
             cluster.set_conf(option, c"false").map_err(configuration)?;
@@ -109,8 +120,9 @@ impl Librados {
             symbols,
             cluster: Arc::new(cluster),
             namespace,
+            deadline: config.deadline,
             io_ctxs: Mutex::default(),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB_MAX as usize)),
         })
     }
 
@@ -129,8 +141,16 @@ impl Librados {
         Ok(Arc::clone(io_ctxs.entry(pool).or_insert_with(|| Arc::new(io_ctx))))
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, RadosError> {
-        Arc::clone(&self.in_flight).acquire_owned().await.map_err(|_| RadosError::TimedOut)
+    /// Waits for room for an operation of so many bytes.
+    async fn permit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, RadosError> {
+        let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(OPERATION_KIB);
+        let permit = Arc::clone(&self.in_flight).acquire_many_owned(kib.min(IN_FLIGHT_KIB_MAX)).await;
+        permit.map_err(|_| RadosError::TimedOut)
+    }
+
+    /// Whatever librados does, nobody waits for longer. What was asked may go on; it belongs to librados then.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, RadosError>>) -> Result<T, RadosError> {
+        timeout(self.deadline, asked).await.unwrap_or(Err(RadosError::TimedOut))
     }
 }
 
@@ -157,25 +177,35 @@ impl Drop for SessionEnd {
 #[async_trait]
 impl Rados for Librados {
     async fn write(&self, pool: PoolId, object: &str, steps: Vec<WriteStep>) -> Result<(), RadosError> {
-        let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit().await?);
-        let object = text(object).map_err(error)?;
-        let write_op = WriteOp::new(&self.symbols, &steps).map_err(error)?;
-        answer(io_ctx.write(&object, write_op, permit)).await
+        self.in_time(async {
+            let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit(written(&steps)).await?);
+            let object = text(object).map_err(error)?;
+            let write_op = WriteOp::new(&self.symbols, &steps).map_err(error)?;
+            drop(steps);
+            answer(io_ctx.write(&object, write_op, permit)).await
+        })
+        .await
     }
 
     async fn read(&self, pool: PoolId, object: &str, steps: Vec<ReadStep>) -> Result<Vec<ReadAnswer>, RadosError> {
-        let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit().await?);
-        let object = text(object).map_err(error)?;
-        let read_op = ReadOp::new(&self.symbols, &steps).map_err(error)?;
-        let slots = answer(io_ctx.read(&object, read_op, permit)).await?;
-        slots.into_answers().map_err(error)
+        self.in_time(async {
+            let (io_ctx, permit) = (self.io_ctx(pool).await?, self.permit(expected(&steps)).await?);
+            let object = text(object).map_err(error)?;
+            let read_op = ReadOp::new(&self.symbols, &steps).map_err(error)?;
+            let slots = answer(io_ctx.read(&object, read_op, permit)).await?;
+            slots.into_answers().map_err(error)
+        })
+        .await
     }
 
     async fn list(&self, pool: PoolId, after: Option<String>) -> Result<(Vec<String>, Option<String>), RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        let from = after.map(|after| after.parse::<u32>()).transpose().map_err(|_| RadosError::Other(EINVAL))?;
-        let (names, position) = blocking(move || io_ctx.list(from, LIST_PAGE)).await?;
-        Ok((names, position.map(|position| position.to_string())))
+        self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            let from = after.map(|after| after.parse::<u32>()).transpose().map_err(|_| RadosError::Other(EINVAL))?;
+            let (names, position) = blocking(move || io_ctx.list(from, LIST_PAGE)).await?;
+            Ok((names, position.map(|position| position.to_string())))
+        })
+        .await
     }
 
     async fn lock(
@@ -186,50 +216,85 @@ impl Rados for Librados {
         cookie: &str,
         time: Duration,
     ) -> Result<bool, RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        let (object, name, cookie) = (text(object), text(name), text(cookie));
-        blocking(move || io_ctx.lock(&object?, &name?, &cookie?, time)).await
+        self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            let (object, name, cookie) = (text(object), text(name), text(cookie));
+            blocking(move || io_ctx.lock(&object?, &name?, &cookie?, time)).await
+        })
+        .await
     }
 
     async fn unlock(&self, pool: PoolId, object: &str, name: &'static str, cookie: &str) -> Result<(), RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        let (object, name, cookie) = (text(object), text(name), text(cookie));
-        match blocking(move || io_ctx.unlock(&object?, &name?, &cookie?)).await {
+        let unlocked = self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            let (object, name, cookie) = (text(object), text(name), text(cookie));
+            blocking(move || io_ctx.unlock(&object?, &name?, &cookie?)).await
+        });
+        match unlocked.await {
             Err(RadosError::NotFound) => Ok(()),
             outcome => outcome,
         }
     }
 
     async fn watch(&self, pool: PoolId, object: &str, watcher: Arc<dyn Watcher>) -> Result<Box<dyn Watch>, RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        let object = text(object).map_err(error)?;
-        let watching = answer(io_ctx.watch(object, watcher)).await?;
-        Ok(Box::new(watching))
+        self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            let object = text(object).map_err(error)?;
+            let watching: Box<dyn Watch> = Box::new(answer(io_ctx.watch(object, watcher)).await?);
+            Ok(watching)
+        })
+        .await
     }
 
     async fn notify(&self, pool: PoolId, object: &str, payload: Bytes, time: Duration) -> Result<(), RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        let object = text(object).map_err(error)?;
         // RADOS counts in seconds here, and whoever waits may want less.
-        let notified = answer(io_ctx.notify(&object, &payload, time));
-        tokio::time::timeout(time, notified).await.map_err(|_| RadosError::TimedOut)?
+        let notified = self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            let object = text(object).map_err(error)?;
+            answer(io_ctx.notify(&object, &payload, time)).await
+        });
+        timeout(time, notified).await.unwrap_or(Err(RadosError::TimedOut))
     }
 
     async fn pool(&self, name: &str) -> Result<PoolId, RadosError> {
         let (cluster, name) = (Arc::clone(&self.cluster), text(name).map_err(error)?);
-        blocking(move || cluster.pool(&name)).await.map(PoolId)
+        self.in_time(blocking(move || cluster.pool(&name))).await.map(PoolId)
     }
 
     async fn alignment(&self, pool: PoolId) -> Result<Option<u64>, RadosError> {
-        let io_ctx = self.io_ctx(pool).await?;
-        blocking(move || io_ctx.alignment()).await
+        self.in_time(async {
+            let io_ctx = self.io_ctx(pool).await?;
+            blocking(move || io_ctx.alignment()).await
+        })
+        .await
     }
 }
 
 impl Watch for Watching {
     fn is_sound(&self) -> bool {
-        self.confirmed_before().is_ok()
+        self.confirmed_before().is_ok_and(|age| age < CONFIRMED_WITHIN)
     }
+}
+
+/// The bytes that a write sends.
+fn written(steps: &[WriteStep]) -> usize {
+    let of_step = |step: &WriteStep| match step {
+        WriteStep::Write(_, bytes) => bytes.len(),
+        WriteStep::SetOmap(entries) => entries.iter().map(|(omap_key, value)| omap_key.len() + value.len()).sum(),
+        _ => 0,
+    };
+    steps.iter().map(of_step).sum()
+}
+
+/// The bytes that a read may bring, as far as that is known.
+fn expected(steps: &[ReadStep]) -> usize {
+    let of_step = |step: &ReadStep| match step {
+        ReadStep::Read { length, .. } => *length,
+        ReadStep::OmapScan { limit, .. } => limit * ENTRY_LEN,
+        ReadStep::OmapGet(omap_keys) => omap_keys.len() * ENTRY_LEN,
+        _ => 0,
+    };
+    steps.iter().map(of_step).sum()
 }
 
 async fn answer<T>(asked: Result<oneshot::Receiver<Result<T, i32>>, i32>) -> Result<T, RadosError> {
@@ -258,10 +323,16 @@ fn errno(errno: i32) -> std::io::Error {
     std::io::Error::from_raw_os_error(errno)
 }
 
-/// Operations that librados has at once.
-const IN_FLIGHT_MAX: usize = 4096;
+/// What librados has at once: enough for a fast network, little for a gateway's memory.
+const IN_FLIGHT_KIB_MAX: u32 = 256 << 10;
+/// What an operation costs beside its bytes.
+const OPERATION_KIB: u32 = 16;
+/// What an omap entry is taken for before it is seen.
+const ENTRY_LEN: usize = 1 << 10;
 /// Names in a page of a listing.
 const LIST_PAGE: usize = 1000;
+/// OSDs forget a watcher that has not been heard of for 30 s. librados calls every 5 s.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(25);
 
 /// How long and how often a session that ends is waited for: it takes a round trip.
 const WAIT: Duration = Duration::from_millis(2);

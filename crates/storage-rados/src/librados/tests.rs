@@ -1,8 +1,12 @@
 //! librados keeps the contract on a real cluster.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::Librados;
+use super::{Librados, LibradosError};
 use crate::config::Config;
 use crate::rados::Rados as _;
 use crate::rados::contract::{Site, contract};
@@ -32,3 +36,45 @@ contract!(
     site(),
     [tokio::test(flavor = "multi_thread", worker_threads = 2), ignore = "needs a Ceph cluster: ./check --ceph"]
 );
+
+/// A Ceph configuration of these words, which stays for the system to clear away.
+fn written_conf(words: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("canopic-test-{}.conf", hex::encode(crate::random::random::<6>())));
+    File::create_new(&path).and_then(|mut file| file.write_all(words.as_bytes())).unwrap();
+    path
+}
+
+async fn refusal(config: &Config) -> LibradosError {
+    Librados::connect(config).await.err().expect("there is nothing to connect to")
+}
+
+#[tokio::test]
+#[ignore = "needs a Ceph cluster: ./check --ceph"]
+async fn a_missing_or_broken_configuration_is_named() {
+    let missing = Config { conf: "/there/is/no/ceph.conf".into(), ..config() };
+    let error = refusal(&missing).await;
+    assert!(error.to_string().contains("/there/is/no/ceph.conf"), "{error}");
+    let broken = Config { conf: written_conf("[global\nmon host = ="), ..config() };
+    let error = refusal(&broken).await;
+    assert!(matches!(error, LibradosError::Configuration { .. }), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs a Ceph cluster: ./check --ceph"]
+async fn a_user_that_is_not_there_is_named() {
+    let stranger = Config { user: "client.stranger".to_owned(), ..config() };
+    let error = refusal(&stranger).await;
+    assert!(error.to_string().contains("client.stranger"), "{error}");
+    assert!(matches!(error, LibradosError::User { .. }), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs a Ceph cluster: ./check --ceph"]
+async fn monitors_that_do_not_answer_are_waited_for_no_longer_than_the_deadline() {
+    let conf = written_conf("[global]\nmon host = [v2:127.0.0.1:9]\nauth client required = none\n");
+    let unreachable = Config { conf, deadline: Duration::from_secs(2), ..config() };
+    let started = Instant::now();
+    let error = refusal(&unreachable).await;
+    assert!(matches!(error, LibradosError::NoAnswer(_)), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
