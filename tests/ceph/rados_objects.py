@@ -84,6 +84,16 @@ class Namespace:
                     return None
                 raise
 
+    def changes(self, pool):
+        """{name: (size, when it was changed)} of all objects."""
+        found = {}
+        for name in self.names(pool):
+            size, time = ctypes.c_uint64(), (ctypes.c_int64 * 2)()
+            with self._pool(pool) as io:
+                self._do("stat2", io, name.encode(), ctypes.byref(size), time)
+            found[name] = (size.value, *time)
+        return found
+
     def write(self, pool, name, body):
         """Gives an object other bytes; its xattrs stay."""
         with self._pool(pool) as io:

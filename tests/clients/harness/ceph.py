@@ -50,6 +50,12 @@ def clear(namespace):
         opened.clear()
 
 
+def blobs(namespace):
+    """The objects with the bytes of blobs, and when each was changed: whatever is written anew shows."""
+    with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
+        return opened.changes(settings.POOL_DATA)
+
+
 def stored(namespace):
     """(where, bytes) of every object in the cluster."""
     with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
