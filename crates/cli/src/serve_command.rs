@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use server::Ended;
 
@@ -15,7 +16,11 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     server::logging::set_up(&config.log, config.log_format)?;
     let runtime = crate::runtime()?;
     match runtime.block_on(server::serve(&config))? {
-        Ended::Gracefully => Ok(ExitCode::SUCCESS),
+        Ended::Gracefully => {
+            // Every request has been answered. What was asked of a cluster that does not answer may go on for long.
+            runtime.shutdown_timeout(LEFTOVERS_MAX);
+            Ok(ExitCode::SUCCESS)
+        }
         Ended::BeforeItBegan => {
             // Only a cluster that does not answer is still waited for.
             runtime.shutdown_background();
@@ -28,3 +33,6 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     }
 }
+
+/// For so long work that blocks a thread is waited for at the end.
+const LEFTOVERS_MAX: Duration = Duration::from_secs(5);

@@ -12,6 +12,7 @@ use kms::{KeyringFile, KeyringFileError};
 use operations::records::keyring_place;
 use storage::{Batch, CommitError, Metadata, Precondition, Scan, Start};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// The record, as this process knows it.
 pub(crate) struct KeyringRecord {
@@ -64,6 +65,22 @@ impl KeyringRecord {
     fn base(&self) -> MutexGuard<'_, Bytes> {
         self.base.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn read_now(&self) -> Result<Option<Bytes>, storage::Error> {
+        let metadata = self.metadata.clone();
+        self.wait_for(async move { read(&*metadata).await })
+    }
+
+    /// Waits on a thread that may block. The work itself is done on the runtime, so that both end when that does, whether
+    /// the store answers or not.
+    fn wait_for<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, storage::Error>> + Send + 'static,
+    ) -> Result<T, storage::Error> {
+        let (tell, told) = oneshot::channel();
+        self.runtime.spawn(async move { tell.send(work.await) });
+        told.blocking_recv().unwrap_or_else(|_| Err(storage::Error::Unavailable("the process ends".into())))
+    }
 }
 
 /// To be used on threads that may block: changes of a keyring are made there.
@@ -71,15 +88,16 @@ impl KeyringFile for KeyringRecord {
     fn replace(&self, sealed: &[u8]) -> Result<(), KeyringFileError> {
         let (base, sealed) = (self.base().clone(), Bytes::copy_from_slice(sealed));
         let (_, record_key) = keyring_place();
-        let put = put(&*self.metadata, Precondition::Unchanged(record_key, base), sealed.clone());
-        match self.runtime.block_on(put) {
+        let (metadata, new) = (self.metadata.clone(), sealed.clone());
+        let put = async move { put(&*metadata, Precondition::Unchanged(record_key, base), new).await };
+        match self.wait_for(put) {
             Ok(true) => {
                 *self.base() = sealed;
                 Ok(())
             }
             Ok(false) => Err(KeyringFileError::Overtaken),
             // It may have happened all the same.
-            Err(error) => match self.runtime.block_on(read(&*self.metadata)) {
+            Err(error) => match self.read_now() {
                 Ok(Some(found)) if found == sealed => {
                     *self.base() = sealed;
                     Ok(())
@@ -95,12 +113,36 @@ impl KeyringFile for KeyringRecord {
 
     fn latest(&self) -> Result<Option<Vec<u8>>, KeyringFileError> {
         let unreadable = |text: String| KeyringFileError::Unreadable(text);
-        let found = self.runtime.block_on(read(&*self.metadata)).map_err(|error| unreadable(error.to_string()))?;
+        let found = self.read_now().map_err(|error| unreadable(error.to_string()))?;
         let found = found.ok_or_else(|| unreadable("it is not in the store any more".to_owned()))?;
         Ok(if found == *self.base() { None } else { Some(found.to_vec()) })
     }
 
     fn take(&self, sealed: &[u8]) {
         *self.base() = Bytes::copy_from_slice(sealed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use storage::memory::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_does_not_answer_is_waited_for_no_longer_than_the_runtime_lasts() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let record = runtime.block_on(async { KeyringRecord::new(Arc::new(MemoryStore::new()), Bytes::new()) });
+        let silence = async {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            Ok(())
+        };
+        let waiting = std::thread::spawn(move || record.wait_for(silence));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        runtime.shutdown_background();
+        assert!(matches!(waiting.join().unwrap(), Err(storage::Error::Unavailable(_))));
     }
 }
