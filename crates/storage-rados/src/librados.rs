@@ -44,8 +44,8 @@ pub enum LibradosError {
     },
     /// The user is unknown, or its keyring is missing or wrong.
     #[error(
-        "the cluster does not take {user}: {reason}. Is the user there (ceph auth get {user}), and does the keyring that \
-         the Ceph configuration names hold its key?"
+        "the cluster does not take {user}: {reason}. Is that its whole name (client.NAME), is the user there (ceph auth \
+         get {user}), and does the keyring that the Ceph configuration names hold its key?"
     )]
     User {
         /// The cephx user.
@@ -93,8 +93,9 @@ impl Librados {
         })?;
         let configuration = |error| LibradosError::Configuration { path: config.conf.clone(), reason: errno(error) };
         let namespace = text(config.namespace.as_str()).map_err(configuration)?;
-        let user = text(config.user.as_str()).map_err(configuration)?;
-        let cluster = Cluster::new(Arc::clone(&symbols), &user).map_err(configuration)?;
+        let refused = |error| LibradosError::User { user: config.user.clone(), reason: errno(error) };
+        let user = text(config.user.as_str()).map_err(refused)?;
+        let cluster = Cluster::new(Arc::clone(&symbols), &user).map_err(refused)?;
         let path = text(config.conf.as_os_str().as_encoded_bytes()).map_err(configuration)?;
         cluster.read_conf(&path).map_err(configuration)?;
         let seconds = text(config.deadline.as_secs().max(1).to_string()).map_err(configuration)?;
@@ -112,7 +113,13 @@ impl Librados {
             cluster.set_conf(option, c"false").map_err(configuration)?;
         }
         cluster.connect().map_err(|error| match error {
-            EACCES | EPERM | ENOENT => LibradosError::User { user: config.user.clone(), reason: errno(error) },
+            // The last one for a keyring that cannot be read as one.
+            EACCES | EPERM | EIO => refused(error),
+            ENOENT | EINVAL => {
+                let reason = "it names no monitor that can be found, or no keyring of the user";
+                let reason = std::io::Error::new(std::io::ErrorKind::NotFound, reason);
+                LibradosError::Configuration { path: config.conf.clone(), reason }
+            }
             ETIMEDOUT => LibradosError::NoAnswer(config.deadline),
             other => LibradosError::Other(errno(other)),
         })?;
@@ -340,6 +347,7 @@ const WAITS_MAX: u32 = 2500;
 
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
+const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const EEXIST: i32 = 17;
 const EINVAL: i32 = 22;

@@ -2,13 +2,19 @@
 //!
 //! What every block leans on:
 //!
-//! - The types of the functions are those of librados.h (16.2 and later); they were compared one by one.
+//! - The types of the functions are those of librados.h of 16.2, as a C compiler confirmed; later ones keep them.
 //! - Handles of librados may be used by several threads at once. An [`IoCtx`] is configured before it is shared.
 //! - librados copies what it is given: names, omap keys, values, bytes to write. What it *writes into* ([`Slots`], the
 //!   cookie of a watch) it uses until the completion is called back. So that belongs to a [`Pending`] until then, whose
 //!   only owner is the completion; a caller that went away changes nothing about it.
-//! - The callback of a completion is called exactly once when the call that took it returned 0, and never otherwise.
-//! - Handles go in order: operations, then the [`IoCtx`], then the [`Cluster`], each keeping the next one alive.
+//! - The callback of a completion is called exactly once when the call that took it returned 0, and never otherwise. It
+//!   may come, on a thread of librados, before that call returns: what the call borrows does not belong to the callback.
+//! - An iterator of a read exists from the making of the operation on, is filled when the operation succeeds, and is only
+//!   then asked; it is ended in any case.
+//! - Nothing calls back for a watch any more once it was ended and the callbacks were waited for.
+//! - Handles go in order: operations, then the [`IoCtx`], then the [`Cluster`], each keeping the next one alive. The last
+//!   of them may be let go in a callback; a cluster waits for such threads, so that another thread ends it.
+//! - No panic leaves a callback.
 //!
 //! Failures are errnos, positive.
 
@@ -279,6 +285,8 @@ impl IoCtx {
 
     /// Takes or renews a lock; `false` when somebody else has it. It blocks.
     pub(super) fn lock(&self, object: &CStr, name: &CStr, cookie: &CStr, time: Duration) -> Result<bool, i32> {
+        // No time at all would be forever.
+        let time = time.max(Duration::from_micros(1));
         let mut time = TimeVal {
             seconds: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX),
             microseconds: c_long::from(time.subsec_micros()),

@@ -54,18 +54,32 @@ async fn a_missing_or_broken_configuration_is_named() {
     let missing = Config { conf: "/there/is/no/ceph.conf".into(), ..config() };
     let error = refusal(&missing).await;
     assert!(error.to_string().contains("/there/is/no/ceph.conf"), "{error}");
-    let broken = Config { conf: written_conf("[global\nmon host = ="), ..config() };
-    let error = refusal(&broken).await;
-    assert!(matches!(error, LibradosError::Configuration { .. }), "{error}");
+    for conf in [written_conf("[global\nmon host = ="), without("mon host", "")] {
+        let error = refusal(&Config { conf: conf.clone(), ..config() }).await;
+        assert!(matches!(error, LibradosError::Configuration { .. }), "{error}");
+        assert!(error.to_string().contains(conf.to_str().unwrap()), "{error}");
+    }
 }
 
 #[tokio::test]
 #[ignore = "needs a Ceph cluster: ./check --ceph"]
 async fn a_user_that_is_not_there_is_named() {
     let stranger = Config { user: "client.stranger".to_owned(), ..config() };
-    let error = refusal(&stranger).await;
-    assert!(error.to_string().contains("client.stranger"), "{error}");
-    assert!(matches!(error, LibradosError::User { .. }), "{error}");
+    let without_type = Config { user: "stranger".to_owned(), ..config() };
+    let without_keyring = Config { conf: without("keyring", "keyring = /there/is/none"), ..config() };
+    for config in [stranger, without_type, without_keyring] {
+        let error = refusal(&config).await;
+        assert!(error.to_string().contains(&config.user), "{error}");
+        assert!(matches!(error, LibradosError::User { .. }), "{error}");
+    }
+}
+
+/// The configuration of the cluster with another line for the one that begins so.
+fn without(beginning: &str, instead: &str) -> PathBuf {
+    let conf = std::fs::read_to_string(config().conf).unwrap();
+    let lines = conf.lines().map(|line| if line.trim().starts_with(beginning) { instead } else { line });
+    // Ceph wants the last line to end, too.
+    written_conf(&lines.flat_map(|line| [line, "\n"]).collect::<String>())
 }
 
 #[tokio::test]
