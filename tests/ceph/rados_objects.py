@@ -85,13 +85,14 @@ class Namespace:
                 raise
 
     def changes(self, pool):
-        """{name: (size, when it was changed)} of all objects."""
+        """{name: (size, version)} of all objects. Every change of an object gives it another version."""
+        self.library.rados_get_last_version.restype = ctypes.c_uint64
         found = {}
         for name in self.names(pool):
-            size, time = ctypes.c_uint64(), (ctypes.c_int64 * 2)()
+            size, time = ctypes.c_uint64(), ctypes.c_int64()
             with self._pool(pool) as io:
-                self._do("stat2", io, name.encode(), ctypes.byref(size), time)
-            found[name] = (size.value, *time)
+                self._do("stat", io, name.encode(), ctypes.byref(size), ctypes.byref(time))
+                found[name] = size.value, self.library.rados_get_last_version(io)
         return found
 
     def write(self, pool, name, body):

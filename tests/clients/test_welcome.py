@@ -27,7 +27,7 @@ class FirstRun(Server):
 
 @pytest.fixture(scope="module")
 def snippets(tmp_path_factory):
-    server = FirstRun(tmp_path_factory.mktemp("welcome")).start()
+    server = FirstRun(tmp_path_factory.mktemp("welcome"), gateways=1).start()
     printed = wait_for_end(server)
     texts = re.split(r"^# ---- (.*)\n", printed, flags=re.MULTILINE)
     yield dict(zip(texts[1::2], texts[2::2]))

@@ -15,52 +15,19 @@ import socket
 import sys
 
 BUFFER = 256 * 1024
-
-
-class Side(asyncio.BufferedProtocol):
-    """One of the two ends of a connection: what comes in here goes out at the other."""
-
-    def __init__(self, other=None):
-        self.other = other
-        self.transport = None
-        self.buffer = memoryview(bytearray(BUFFER))
-
-    def connection_made(self, transport):
-        self.transport = transport
-        if self.other:
-            self.other.other = self
-
-    def get_buffer(self, _):
-        return self.buffer
-
-    def buffer_updated(self, length):
-        # A copy, because a transport keeps what it cannot send at once.
-        self.other.transport.write(bytes(self.buffer[:length]))
-
-    def pause_writing(self):
-        self.other.transport.pause_reading()
-
-    def resume_writing(self):
-        if not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
-
-    def eof_received(self):
-        """A gateway that ends its side has ended the connection."""
-        return False
-
-    def connection_lost(self, error):
-        if self.other and self.other.transport:
-            (self.other.transport.abort if error else self.other.transport.close)()
+# How long a client may go on sending to a gateway that has ended its side.
+LINGER_S = 0.5
+# Its name is missing from the module; without it each address would have as many connections as there are ports.
+IP_BIND_ADDRESS_NO_PORT = 24
 
 
 class Balancer:
-    """The gateways, and how many connections there are."""
+    """The gateways, and the connections that run."""
 
     def __init__(self, ports):
         self.turns = itertools.cycle(ports)
         self.count = len(ports)
-        self.open = 0
-        self.all_ended = asyncio.Event()
+        self.running = set()
 
     async def serve(self, port):
         loop = asyncio.get_running_loop()
@@ -71,37 +38,30 @@ class Balancer:
             accepting = asyncio.create_task(self.accept(loop, listener))
             await stop.wait()
             accepting.cancel()
-        while self.open:
-            self.all_ended.clear()
-            await self.all_ended.wait()
+        while self.running:
+            await asyncio.wait(self.running)
 
     async def accept(self, loop, listener):
-        running = set()
         while True:
             near, address = await loop.sock_accept(listener)
             task = asyncio.create_task(self.pass_on(loop, near, address[0]))
-            running.add(task)
-            task.add_done_callback(running.discard)
+            self.running.add(task)
+            task.add_done_callback(self.running.discard)
 
     async def pass_on(self, loop, near, source):
-        """Connects to a gateway first, so that nothing is read from a client that none would have."""
-        self.open += 1
-        ended = loop.create_future()
-        try:
+        """One connection, from its beginning to its end."""
+        with near:
             far = await self.connect(loop, source)
             if far is None:
-                near.close()
                 return
-            _, gateway = await loop.create_connection(Side, sock=far)
-            gateway.transport.pause_reading()
-            _, client = await loop.create_connection(lambda: Watched(gateway, ended), sock=near)
-            gateway.transport.resume_reading()
-            await asyncio.shield(ended)
-        except OSError:
-            near.close()
-        finally:
-            self.open -= 1
-            self.all_ended.set()
+            with far:
+                for each in (near, far):
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                up = asyncio.create_task(pump(loop, near, far))
+                # What a gateway answered before it ended goes out, even if nothing could be sent to it any more.
+                await pump(loop, far, near)
+                await asyncio.wait([up], timeout=LINGER_S)
+                up.cancel()
 
     async def connect(self, loop, source):
         for _ in range(self.count):
@@ -117,26 +77,19 @@ class Balancer:
         return None
 
 
-class Watched(Side):
-    """The client's end, which tells when the connection has ended."""
+async def pump(loop, source, sink):
+    """Passes on what comes, until one of the two ends; tells the sink that nothing more comes."""
+    buffer = memoryview(bytearray(BUFFER))
+    try:
+        while length := await loop.sock_recv_into(source, buffer):
+            await loop.sock_sendall(sink, buffer[:length])
+    except OSError:
+        pass
+    try:
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
 
-    def __init__(self, other, ended):
-        super().__init__(other)
-        self.ended = ended
-
-    def eof_received(self):
-        """A client that ends its side may still read."""
-        self.other.transport.write_eof()
-        return True
-
-    def connection_lost(self, error):
-        super().connection_lost(error)
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-
-# Its name is missing from the module; without it each address would have as many connections as there are ports.
-IP_BIND_ADDRESS_NO_PORT = 24
 
 if __name__ == "__main__":
     own, *theirs = map(int, sys.argv[1:])

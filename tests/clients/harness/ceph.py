@@ -1,6 +1,5 @@
 """The store of the gateways when it is a Ceph cluster: `CANOPIC_TEST_CEPH` names the folder of one from tests/ceph."""
 
-import errno
 import os
 import secrets
 from pathlib import Path
@@ -32,18 +31,6 @@ def environment(namespace):
     }
 
 
-def discard(namespace):
-    """Removes whatever a server left, so that tests do not fill the cluster for those behind them."""
-    with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
-        for pool in (settings.POOL_INDEX, settings.POOL_DATA, settings.COU_INDEX, settings.COU_DATA):
-            for name in opened.names(pool):
-                try:
-                    opened.remove(pool, name)
-                except rados_objects.Error as error:
-                    if error.errno != errno.ENOENT:
-                        raise
-
-
 def clear(namespace):
     """Removes everything in it: a cluster of sparse files is small."""
     with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
@@ -51,7 +38,7 @@ def clear(namespace):
 
 
 def blobs(namespace):
-    """The objects with the bytes of blobs, and when each was changed: whatever is written anew shows."""
+    """The objects with the bytes of blobs, and the version of each: whatever is written anew shows."""
     with rados_objects.Namespace(Path(FOLDER) / "client.conf", namespace) as opened:
         return opened.changes(settings.POOL_DATA)
 

@@ -12,7 +12,6 @@ import shutil
 import ssl
 import subprocess
 import time
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,10 @@ def clear_what_is_over():
 class Server:
     """One data directory and, between `start` and `stop`, the process that serves it."""
 
-    def __init__(self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None, namespace=None, gateways=ceph.GATEWAYS):
+    def __init__(
+        self, folder, *arguments, log="info", plain_http=False, environment=None, data_dir=None, namespace=None,
+        gateways=ceph.GATEWAYS,
+    ):  # fmt: skip
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = Path(data_dir) if data_dir else self.folder / "data"
@@ -54,8 +56,6 @@ class Server:
         self.root = KeyPair("ROOT" + secrets.token_hex(8).upper(), secrets.token_hex(20))
         self.arguments = list(arguments)
         self.namespace = (namespace or ceph.fresh_namespace()) if ceph.FOLDER else None
-        if ceph.FOLDER and namespace is None:
-            weakref.finalize(self, ceph.discard, self.namespace)
         self.environment = {"RUST_LOG": log, "RUST_BACKTRACE": "1", **(environment or {})}
         several = ceph.FOLDER and gateways > 1
         self.gateways, self.balancers = self._several(gateways) if several else ([self._gateway(self.data_dir)], [])
