@@ -7,8 +7,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+use crate::secret_file::{self, SecretFileError};
+
 /// Names of the parts, which a half-finished first run may have left.
-const PARTS: [&str; 8] = ["lock", "tls", "keyring", ".keyring.new", "store", "audit", "admin.sock", "lost+found"];
+const PARTS: [&str; 10] =
+    ["lock", "tls", "keyring", ".keyring.new", "store", "audit", "admin.sock", GATEWAY, ".gateway.new", "lost+found"];
+
+/// A file that says that the store is elsewhere.
+const GATEWAY: &str = "gateway";
+const ABOUT_GATEWAY: &str = "The store of this data directory is on a Ceph cluster: store = \"rados\".\n";
 
 /// A data directory that this process alone may use until the value is dropped.
 #[derive(Debug)]
@@ -39,6 +46,13 @@ pub enum DataDirError {
         /// One thing that does not belong.
         stranger: String,
     },
+    /// Its store is elsewhere.
+    #[error(
+        "{} is the data directory of a gateway whose store is on a Ceph cluster: set store = \"rados\" and the pools, as \
+         for that gateway, or choose another directory",
+        .0.display()
+    )]
+    OfGateway(PathBuf),
     /// Nothing there.
     #[error("there is no data directory at {}: `canopic serve` creates one", .0.display())]
     Missing(PathBuf),
@@ -48,8 +62,31 @@ impl DataDir {
     /// Opens the directory, creating it with mode 0700 if there is none, and locks it.
     ///
     /// # Errors
-    /// [`DataDirError`] when it is in use, holds something else, or the system refuses.
+    /// [`DataDirError`] when it is in use, holds something else, its store is elsewhere, or the system refuses.
     pub(crate) fn open_or_create(path: &Path) -> Result<Self, DataDirError> {
+        refuse_gateway(path)?;
+        Self::made(path)
+    }
+
+    /// The same for a gateway whose store is elsewhere. The directory is marked: a server that was not told of that store
+    /// would begin with an empty one in it, and go on with the gateway's audit log by another key.
+    ///
+    /// # Errors
+    /// [`DataDirError`] when it is in use, holds something else, or the system refuses.
+    pub(crate) fn open_or_create_for_gateway(path: &Path) -> Result<Self, DataDirError> {
+        let data_dir = Self::made(path)?;
+        if data_dir.keyring().exists() || data_dir.store().exists() {
+            return Ok(data_dir);
+        }
+        match secret_file::create(&path.join(GATEWAY), ABOUT_GATEWAY.as_bytes()) {
+            Err(SecretFileError { path, source }) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(DataDirError::Io { path, source })
+            }
+            _ => Ok(data_dir),
+        }
+    }
+
+    fn made(path: &Path) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
         // The directory entry of a new data directory must outlive a crash like everything in it.
@@ -67,8 +104,9 @@ impl DataDir {
     /// Opens the directory of an installation that exists, and locks it.
     ///
     /// # Errors
-    /// [`DataDirError`] when there is none, it is in use, or the system refuses.
+    /// [`DataDirError`] when there is none, it is in use, its store is elsewhere, or the system refuses.
     pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
+        refuse_gateway(path)?;
         if !path.join("keyring").exists() {
             return Err(DataDirError::Missing(path.to_owned()));
         }
@@ -78,8 +116,9 @@ impl DataDir {
     /// Opens a directory that holds a store, whatever else of an installation is lost, and locks it.
     ///
     /// # Errors
-    /// [`DataDirError`] when there is none, it is in use, or the system refuses.
+    /// [`DataDirError`] when there is none, it is in use, its store is elsewhere, or the system refuses.
     pub(crate) fn open_store(path: &Path) -> Result<Self, DataDirError> {
+        refuse_gateway(path)?;
         if !path.join("store").is_dir() {
             return Err(DataDirError::Missing(path.to_owned()));
         }
@@ -140,6 +179,10 @@ pub fn admin_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("admin.sock")
 }
 
+fn refuse_gateway(path: &Path) -> Result<(), DataDirError> {
+    if path.join(GATEWAY).exists() { Err(DataDirError::OfGateway(path.to_owned())) } else { Ok(()) }
+}
+
 fn refuse_strangers(path: &Path) -> Result<(), DataDirError> {
     let io = |source| DataDirError::Io { path: path.to_owned(), source };
     for entry in std::fs::read_dir(path).map_err(io)? {
@@ -174,6 +217,26 @@ mod tests {
         let error = DataDir::open_or_create(dir.path()).unwrap_err();
         assert!(error.to_string().contains("letter.txt"), "{error}");
         assert_eq!(std::fs::metadata(dir.path()).unwrap().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_directory_of_a_gateway_is_for_no_server_with_a_store_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        for _ in 0..2 {
+            DataDir::open_or_create_for_gateway(&path).unwrap();
+        }
+        for refused in [DataDir::open_or_create(&path), DataDir::open(&path), DataDir::open_store(&path)] {
+            assert!(matches!(refused, Err(DataDirError::OfGateway(_))), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_with_data_is_never_marked_as_a_gateways() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::File::create(dir.path().join("keyring")).unwrap();
+        DataDir::open_or_create_for_gateway(dir.path()).unwrap();
+        assert!(DataDir::open(dir.path()).is_ok());
     }
 
     #[test]

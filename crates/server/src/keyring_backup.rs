@@ -164,10 +164,13 @@ fn open_backup(backup: &[u8]) -> Result<LocalKeyring, BackupError> {
 /// [`RestoreError`].
 pub async fn restore_keyring(config: &Config, backup: &[u8], lacking: Lacking) -> Result<Restored, RestoreError> {
     let keyring = Arc::new(open_backup(backup)?);
-    let data_dir = DataDir::open_or_create(&config.data_dir)?;
     match &config.store {
-        Store::Embedded => restore_file(config, &data_dir, keyring, lacking).await,
+        Store::Embedded => {
+            let data_dir = DataDir::open_or_create(&config.data_dir)?;
+            restore_file(config, &data_dir, keyring, lacking).await
+        }
         Store::Rados(rados) => {
+            let data_dir = DataDir::open_or_create_for_gateway(&config.data_dir)?;
             shared_installation::refuse_data(&data_dir).map_err(InstallationError::from)?;
             let (_session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
             restore_record(config, &data_dir, &backend, keyring, lacking).await

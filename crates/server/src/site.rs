@@ -51,7 +51,7 @@ impl Site {
                 Ok(Self { keyring, backend, session_end: None, data_dir })
             }
             Store::Rados(rados) => {
-                let data_dir = DataDir::open_or_create(&config.data_dir)?;
+                let data_dir = DataDir::open_or_create_for_gateway(&config.data_dir)?;
                 let (session_end, backend) = Backend::rados(rados, Purpose::Serving).await?;
                 let keyring =
                     shared_installation::open_or_create(&data_dir, &config.root_key, &backend.metadata).await?;
@@ -72,7 +72,7 @@ impl Site {
                 Ok(Self { keyring, backend, session_end: None, data_dir })
             }
             Store::Rados(rados) => {
-                let data_dir = DataDir::open_or_create(&config.data_dir)?;
+                let data_dir = DataDir::open_or_create_for_gateway(&config.data_dir)?;
                 let (session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
                 let keyring = Arc::new(shared_installation::open(&config.root_key, &backend.metadata).await?);
                 Ok(Self { keyring, backend, session_end: Some(session_end), data_dir })
@@ -106,7 +106,7 @@ pub(crate) async fn look_at(config: &Config) -> Result<Sight, SiteError> {
             Ok(Sight { backend, keyring, session_end: None, data_dir })
         }
         Store::Rados(rados) => {
-            let data_dir = DataDir::open_or_create(&config.data_dir)?;
+            let data_dir = DataDir::open_or_create_for_gateway(&config.data_dir)?;
             let (session_end, backend) = Backend::rados(rados, Purpose::Looking).await?;
             let keyring = shared_installation::open(&config.root_key, &backend.metadata).await.map(Arc::new);
             Ok(Sight { backend, keyring, session_end: Some(session_end), data_dir })

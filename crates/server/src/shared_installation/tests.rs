@@ -20,7 +20,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data_dir = DataDir::open_or_create(&dir.path().join("data")).unwrap();
+        let data_dir = DataDir::open_or_create_for_gateway(&dir.path().join("data")).unwrap();
         Self { dir, data_dir }
     }
 
@@ -66,8 +66,9 @@ async fn use_store(store: &MemoryStore, keyring: &Arc<LocalKeyring>) {
     Operations::new(ports).users.root().await.unwrap();
 }
 
-fn stays_empty(path: &Path) -> bool {
-    std::fs::read_dir(path).unwrap().all(|entry| entry.unwrap().file_name() == "lock")
+fn holds_no_data(path: &Path) -> bool {
+    let mut names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+    names.all(|name| name == "lock" || name == "gateway")
 }
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn the_first_gateway_makes_the_keys_and_others_find_them() {
     let found = Machine::with_root_key_of(&first).start(&store).await.unwrap();
     let again = first.start(&store).await.unwrap();
     assert!(found.same_as(&made) && again.same_as(&made));
-    assert!(stays_empty(first.data_dir.path()), "the keyring is in the store and nowhere else");
+    assert!(holds_no_data(first.data_dir.path()), "the keyring is in the store and nowhere else");
 }
 
 #[tokio::test]
@@ -109,7 +110,7 @@ async fn of_two_first_starts_with_two_root_keys_one_wins_and_the_other_says_what
 #[tokio::test]
 async fn two_first_starts_on_one_machine_share_the_root_key_that_one_of_them_makes() {
     let (store, one) = (MemoryStore::new(), Machine::new());
-    let beside = DataDir::open_or_create(&one.dir.path().join("data-2")).unwrap();
+    let beside = DataDir::open_or_create_for_gateway(&one.dir.path().join("data-2")).unwrap();
     let (source, metadata): (_, Arc<dyn Metadata>) = (one.source(), Arc::new(store.clone()));
     let (first, second) = tokio::join!(one.start(&store), open_or_create(&beside, &source, &metadata));
     assert!(first.unwrap().same_as(&second.unwrap()));
