@@ -6,6 +6,7 @@ import cluster_settings as settings
 
 # Tables of an index object that name blobs (docs/decisions/0008).
 INTENTS, OWNERS, GARBAGE, DIRTY = 0xF0, 0xF1, 0xF2, 0xF3
+ESCAPE = 1
 END_OF_NAME = b"\x01\x01"
 
 
@@ -55,6 +56,9 @@ class Inventory:
 
 
 def blob_of(omap_key):
-    """The blob's id, as the names of its stripes have it."""
-    escaped = omap_key.rpartition(END_OF_NAME)[2]
+    """The blob's id, as the names of its stripes have it: what stands behind the name and its end, escaped."""
+    at = 1
+    while omap_key[at : at + 2] != END_OF_NAME:
+        at += 2 if omap_key[at] == ESCAPE else 1
+    escaped = omap_key[at + len(END_OF_NAME) :]
     return escaped.replace(b"\x01\x02", b"\x00").replace(b"\x01\x03", b"\x01").hex()
