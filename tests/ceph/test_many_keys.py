@@ -168,6 +168,8 @@ def test_listings_during_splits_lose_and_double_nothing(server, signer, stored, 
             listed, _ = listing(each_gateway[number], page_size=[PAGE, 337][number])
             model.judge(listed, since, time.monotonic())
             listings.append(len(listed))
+            # The longer they get, the rarer, or the writers would have nothing of the machine.
+            is_over.wait(time.monotonic() - since)
 
     with ThreadPoolExecutor(2) as pool:
         watching = [pool.submit(list_and_judge, number) for number in range(2)]

@@ -31,7 +31,7 @@ def book(server, signer):
 
 
 def start(server, book, number, count=4):
-    writers = [Writer(server, book, writer, number, goes_on=True) for writer in range(count)]
+    writers = [Writer(server, book, writer, number, goes_on=True, pause=0.03) for writer in range(count)]
     for writer in writers:
         writer.start()
     return writers

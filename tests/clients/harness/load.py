@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.content import KIB, MIB, content, customer_headers, customer_key
 from harness.signing import Signer
+from matrix.wire import Wire
 
 BUCKET = "crash"
 SIZES = [0, 100, 4 * KIB, 40 * KIB, 64 * KIB + 1, 300 * KIB, 2 * MIB]
@@ -29,17 +30,17 @@ class Writer(threading.Thread):
     """Puts, overwrites and deletes until the server dies; keeps book of what was promised.
 
     With `goes_on` a lost connection and an answer 503 do not end it: another gateway may take the next request. Then
-    `stop` does.
+    `stop` does. It rests for `pause` seconds between two requests.
     """
 
-    def __init__(self, server, book, number, round_number, goes_on=False):
+    def __init__(self, server, book, number, round_number, goes_on=False, pause=0):
         super().__init__(daemon=True)
         self.signer = Signer(server, server.root)
         self.book, self.number = book, number
         self.dice = random.Random(f"{number}/{round_number}")
         self.round = round_number
         self.unexpected = None
-        self.goes_on, self.is_over = goes_on, threading.Event()
+        self.goes_on, self.pause, self.is_over = goes_on, pause, threading.Event()
         self.promised = self.unknown = 0
 
     def stop(self, wait=90):
@@ -73,6 +74,7 @@ class Writer(threading.Thread):
                 return
             self.promised += 1
             entry.acknowledged, entry.pending = (state,), []
+            self.is_over.wait(self.pause)
 
     def write(self, name, state):
         headers = headers_of(name)
@@ -120,10 +122,10 @@ def listed_names(signer):
 
 def check(server, book):
     """Reads every name back; returns how many objects there were."""
-    signer = Signer(server, server.root)
-    listed = set(listed_names(signer))
+    wire = Wire(server, server.root)
+    listed = set(listed_names(wire))
     for name, entry in book.items():
-        answer = signer("GET", f"/{BUCKET}/{name}", headers=headers_of(name))
+        answer = wire("GET", f"/{BUCKET}/{name}", headers=headers_of(name))
         assert answer.status in (200, 404), (name, answer.status, answer.body[:300])
         found = None if answer.status == 404 else answer.body
         allowed = [*(entry.acknowledged or (None,)), *entry.pending]
@@ -131,4 +133,5 @@ def check(server, book):
         assert found in wanted, f"{name}: {len(found or b'')} bytes, none of {allowed}"
         assert (name in listed) == (found is not None), f"{name} is listed differently than it is read"
         entry.acknowledged, entry.pending = (allowed[wanted.index(found)],), []
+    wire.close()
     return len(listed)
