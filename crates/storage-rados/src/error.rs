@@ -18,6 +18,15 @@ impl From<RadosError> for Error {
     }
 }
 
+/// Whether a write whose checks may fail happened.
+pub(crate) fn happened(written: Result<(), RadosError>) -> Result<bool, Error> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(RadosError::Mismatch | RadosError::NotFound) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What a wait for the cluster ends in when its deadline has passed.
 pub(crate) fn too_late(what: &str) -> Error {
     Error::Unavailable(format!("{what} until the deadline"))

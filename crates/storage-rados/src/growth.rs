@@ -47,7 +47,10 @@ impl Growth {
         }
         // One that was not met before has an unknown size: it is counted soon.
         let is_new = !all.contains_key(range.object());
-        let put = all.entry(range.object().to_owned()).or_default();
+        if is_new {
+            all.insert(range.object().to_owned(), Put::default());
+        }
+        let Some(put) = all.get_mut(range.object()) else { return };
         put.entries += entries as u64;
         put.bytes += bytes as u64;
         let is_due = put.entries >= self.split_at.entries / 4 || put.bytes >= self.split_at.bytes / 4;

@@ -16,7 +16,7 @@ use crate::names::{self, OmapTable};
 use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep, WriteStep};
 use crate::retire;
 use crate::split;
-use crate::status::{EPOCH, RangeStatus, STATUS, ScopeState, decode_epoch, encode_epoch};
+use crate::status::{EPOCH, RangeStatus, STATUS, ScopeState, encode_epoch, range_facts};
 
 /// How a change ended in its lane.
 #[derive(Debug)]
@@ -126,12 +126,11 @@ impl Shared {
         }
         match self.rados.write(range.pools.index, range.object(), steps(range, status, &group)).await {
             Ok(()) => {
-                for member in group {
-                    if !member.change.set.is_empty() {
-                        self.growth.note(range, member.change.set.len(), member.change.set_len());
-                    }
-                    member.answer(Outcome::Done);
+                let entries = group.iter().map(|member| member.change.set.len()).sum();
+                if entries > 0 {
+                    self.growth.note(range, entries, group.iter().map(|member| member.change.set_len()).sum());
                 }
+                group.into_iter().for_each(|member| member.answer(Outcome::Done));
                 Vec::new()
             }
             Err(RadosError::Mismatch | RadosError::NotFound) => self.diagnose(range, status, group).await,
@@ -174,11 +173,7 @@ impl Shared {
         else {
             return failed(group, &no_answer());
         };
-        let xattr = |name| xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let found = xattr(EPOCH)
-            .and_then(|value| decode_epoch(value))
-            .zip(xattr(STATUS).and_then(|value| RangeStatus::decode(value)));
-        match found {
+        match range_facts(&xattrs) {
             None => return failed(group, &Error::Damaged("an index object without an epoch or a status".into())),
             Some((epoch, _)) if epoch != range.epoch => return moved(group),
             Some((_, other)) if other != *status => {

@@ -14,7 +14,9 @@ use crate::names;
 use crate::placements::{Placements, Pools};
 use crate::rados::{PoolId, Rados, RadosError, ReadAnswer, ReadStep, WriteStep};
 use crate::random::random_u64;
-use crate::status::{BOUNDS, EPOCH, RangeStatus, STATE, STATUS, ScopeState, encode_bounds, encode_epoch, take_u64};
+use crate::status::{
+    BOUNDS, EPOCH, RangeStatus, STATE, STATUS, ScopeState, encode_bounds, encode_epoch, take_u64, xattr,
+};
 
 /// One index object as its map tells of it.
 #[derive(Debug)]
@@ -168,7 +170,7 @@ impl Maps {
             Err(error) => return Err(error.into()),
         };
         let Some(ReadAnswer::Xattrs(xattrs)) = answers.into_iter().next() else { return Err(no_answer()) };
-        let state = xattrs.iter().find(|(name, _)| name == STATE).and_then(|(_, value)| ScopeState::decode(value));
+        let state = xattr(&xattrs, STATE).and_then(|value| ScopeState::decode(value));
         state.map(Some).ok_or_else(|| Error::Damaged("a scope without a state".into()))
     }
 

@@ -10,14 +10,14 @@ use storage::{Error, RetireError, Scan, Scope, ScopeNotEmpty, Start, Table};
 use tokio::time::{Instant, sleep};
 
 use crate::clock;
-use crate::error::too_late;
+use crate::error::{happened, too_late};
 use crate::index::Index;
-use crate::map::{Maps, Range, no_answer};
+use crate::map::{Maps, Range};
 use crate::names;
-use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep, WriteStep};
+use crate::rados::{Rados, WriteStep};
 use crate::random::random_u64;
 use crate::split;
-use crate::status::{EPOCH, RangeStatus, STATE, STATUS, ScopeState, decode_epoch, encode_epoch};
+use crate::status::{EPOCH, RangeStatus, STATE, STATUS, ScopeState, encode_epoch};
 
 /// An attempt to retire a scope.
 pub(crate) struct Retirement<'a> {
@@ -121,18 +121,8 @@ impl Retirement<'_> {
 
     /// The status of a range; `None` when it is not what the map said.
     async fn status(&self, range: &Range) -> Result<Option<RangeStatus>, Error> {
-        let answers = match self.rados.read(range.pools.index, range.object(), vec![ReadStep::Xattrs]).await {
-            Ok(answers) => answers,
-            Err(RadosError::NotFound) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let Some(ReadAnswer::Xattrs(xattrs)) = answers.into_iter().next() else { return Err(no_answer()) };
-        let xattr = |name| xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        if xattr(EPOCH).and_then(|value| decode_epoch(value)) != Some(range.epoch) {
-            return Ok(None);
-        }
-        let status = xattr(STATUS).and_then(|value| RangeStatus::decode(value));
-        status.map(Some).ok_or_else(|| Error::Damaged("an index object without a status".into()))
+        let looked = split::look(self.rados, range).await?;
+        Ok(looked.filter(|(epoch, _)| *epoch == range.epoch).map(|(_, status)| status))
     }
 
     /// The range of a name as the map tells it now.
@@ -216,14 +206,6 @@ pub(crate) async fn turn_range(
         WriteStep::SetXattr(STATUS, to.encode()),
     ];
     happened(rados.write(range.pools.index, range.object(), steps).await)
-}
-
-fn happened(written: Result<(), RadosError>) -> Result<bool, Error> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(RadosError::Mismatch | RadosError::NotFound) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// When an attempt to close a scope is taken for left behind.

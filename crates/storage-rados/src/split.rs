@@ -11,12 +11,13 @@ use std::time::Duration;
 use storage::Error;
 use tokio::time::Instant;
 
+use crate::error::happened;
 use crate::map::{MapEntry, Range, create_range, no_answer};
 use crate::names::{self, OmapTable};
 use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep, WriteStep};
 use crate::random::{random, random_u64};
 use crate::retire::turn_range;
-use crate::status::{BOUNDS, EPOCH, RangeStatus, STATUS, Split, decode_epoch, encode_bounds, encode_epoch};
+use crate::status::{BOUNDS, EPOCH, RangeStatus, STATUS, Split, encode_bounds, encode_epoch, range_facts};
 
 mod copy;
 mod pace;
@@ -175,12 +176,8 @@ pub(crate) async fn look(rados: &dyn Rados, range: &Range) -> Result<Option<(u64
         Err(error) => return Err(error.into()),
     };
     let Some(ReadAnswer::Xattrs(xattrs)) = answers.into_iter().next() else { return Err(no_answer()) };
-    let xattr = |name| xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-    let epoch = xattr(EPOCH).and_then(|value| decode_epoch(value));
-    let status = xattr(STATUS).and_then(|value| RangeStatus::decode(value));
-    let found =
-        epoch.zip(status).ok_or_else(|| Error::Damaged("an index object without an epoch or a status".into()))?;
-    Ok(Some(found))
+    let found = range_facts(&xattrs);
+    found.map(Some).ok_or_else(|| Error::Damaged("an index object without an epoch or a status".into()))
 }
 
 fn upper_range(range: &Range, split: &Split) -> Range {
@@ -195,14 +192,6 @@ fn lower_range(range: &Range, split: &Split) -> Range {
 
 async fn remove_object(rados: &dyn Rados, range: &Range) -> Result<(), Error> {
     happened(rados.write(range.pools.index, range.object(), vec![WriteStep::Remove]).await).map(|_| ())
-}
-
-fn happened(written: Result<(), RadosError>) -> Result<bool, Error> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(RadosError::Mismatch | RadosError::NotFound) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The lock on an index object that is split.

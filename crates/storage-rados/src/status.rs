@@ -119,6 +119,17 @@ impl ScopeState {
     }
 }
 
+/// One of an object's xattrs.
+pub(crate) fn xattr<'a>(xattrs: &'a [(String, Bytes)], name: &str) -> Option<&'a Bytes> {
+    xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+}
+
+/// The epoch and the status of an index object, from its xattrs; `None` when it lacks one, or one makes no sense.
+pub(crate) fn range_facts(xattrs: &[(String, Bytes)]) -> Option<(u64, RangeStatus)> {
+    let epoch = decode_epoch(xattr(xattrs, EPOCH)?)?;
+    Some((epoch, RangeStatus::decode(xattr(xattrs, STATUS)?)?))
+}
+
 /// The value of the xattr [`EPOCH`].
 pub(crate) fn encode_epoch(epoch: u64) -> Bytes {
     Bytes::copy_from_slice(&epoch.to_be_bytes())

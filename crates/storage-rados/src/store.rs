@@ -159,17 +159,14 @@ impl Metadata for RadosStore {
     }
 
     async fn commit(&self, partition: &Partition, batch: Batch) -> Result<(), CommitError> {
-        let is_system = partition.scope == Scope::SYSTEM;
-        let is_creation = batch.delete.is_empty()
-            && batch.put.iter().all(|(key, _)| {
-                batch.preconditions.iter().any(|one| matches!(one, Precondition::Absent(absent) if absent == key))
-            });
         let committed = self.links.commit(partition, &batch).await;
-        match &committed {
-            // That something is missing is never believed, so that nobody has to be told of what is new.
-            Ok(()) if is_system && !is_creation => self.tell(&partition.name).await,
-            Err(_) if is_system => self.system.forget(&partition.name),
-            Ok(()) | Err(_) => {}
+        if partition.scope == Scope::SYSTEM {
+            match &committed {
+                // That something is missing is never believed, so that nobody has to be told of what is new.
+                Ok(()) if is_creation(&batch) => {}
+                Ok(()) => self.tell(&partition.name).await,
+                Err(_) => self.system.forget(&partition.name),
+            }
         }
         committed
     }
@@ -216,6 +213,13 @@ impl Leases for RadosStore {
     async fn release(&self, name: &str) -> Result<(), Error> {
         self.leases.release(name).await
     }
+}
+
+/// Whether all that a batch does is to put what was not there.
+fn is_creation(batch: &Batch) -> bool {
+    let was_absent =
+        |key| batch.preconditions.iter().any(|one| matches!(one, Precondition::Absent(absent) if absent == key));
+    batch.delete.is_empty() && batch.put.iter().all(|(key, _)| was_absent(key))
 }
 
 fn value_of(found: Option<Bytes>) -> Result<Option<Bytes>, Error> {

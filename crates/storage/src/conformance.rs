@@ -19,6 +19,23 @@ pub mod scopes;
 
 /// Runs every case, each on a fresh store from `make`.
 pub async fn run_all<S: Metadata + Blobs>(make: impl AsyncFn() -> Arc<S>) {
+    run_records(&make).await;
+    blobs::a_linked_blob_is_read_in_any_range(&*make().await).await;
+    blobs::a_range_behind_the_end_is_too_short(&*make().await).await;
+    blobs::only_a_finished_blob_can_be_linked(&*make().await).await;
+    blobs::a_blob_of_a_failed_batch_can_be_linked_by_the_next(&*make().await).await;
+    blobs::a_dropped_writer_leaves_nothing_to_open(&*make().await).await;
+    blobs::a_reader_survives_the_unlink(&*make().await).await;
+    blobs::a_reader_keeps_the_other_blobs_of_its_time(&*make().await).await;
+    blobs::an_unlinked_blob_cannot_be_linked_again(&*make().await).await;
+    blobs::a_blob_lives_until_its_last_owner_is_gone(&*make().await).await;
+    for seed in 0..random::SEEDS {
+        random::random_batches_do_what_the_reference_does(&*make().await, seed).await;
+    }
+}
+
+/// Runs the cases about records alone, each on a fresh store from `make`.
+pub async fn run_records<S: Metadata>(make: impl AsyncFn() -> Arc<S>) {
     records::a_put_record_is_read_back(&*make().await).await;
     records::records_of_other_tables_partitions_and_scopes_stay_apart(&*make().await).await;
     records::a_batch_happens_whole_or_not_at_all(&*make().await).await;
@@ -32,18 +49,6 @@ pub async fn run_all<S: Metadata + Blobs>(make: impl AsyncFn() -> Arc<S>) {
     scopes::only_an_empty_scope_is_retired(&*make().await).await;
     scopes::a_retired_scope_takes_deletes_but_no_puts(&*make().await).await;
     scopes::a_racing_put_wins_or_is_told_that_the_scope_is_retired(make().await).await;
-    blobs::a_linked_blob_is_read_in_any_range(&*make().await).await;
-    blobs::a_range_behind_the_end_is_too_short(&*make().await).await;
-    blobs::only_a_finished_blob_can_be_linked(&*make().await).await;
-    blobs::a_blob_of_a_failed_batch_can_be_linked_by_the_next(&*make().await).await;
-    blobs::a_dropped_writer_leaves_nothing_to_open(&*make().await).await;
-    blobs::a_reader_survives_the_unlink(&*make().await).await;
-    blobs::a_reader_keeps_the_other_blobs_of_its_time(&*make().await).await;
-    blobs::an_unlinked_blob_cannot_be_linked_again(&*make().await).await;
-    blobs::a_blob_lives_until_its_last_owner_is_gone(&*make().await).await;
-    for seed in 0..random::SEEDS {
-        random::random_batches_do_what_the_reference_does(&*make().await, seed).await;
-    }
 }
 
 /// Runs the cases of a backend that is an [`Inventory`] too.

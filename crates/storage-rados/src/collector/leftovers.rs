@@ -7,11 +7,12 @@ use bytes::Bytes;
 use storage::{Error, Scope};
 
 use super::{Collector, is_past};
+use crate::error::happened;
 use crate::map::{Range, no_answer};
 use crate::names;
 use crate::rados::{PoolId, RadosError, ReadAnswer, ReadStep, WriteStep};
 use crate::split;
-use crate::status::{BOUNDS, EPOCH, RangeStatus, STATE, STATUS, ScopeState, Split, lower_bound};
+use crate::status::{BOUNDS, EPOCH, RangeStatus, STATE, STATUS, ScopeState, Split, lower_bound, xattr};
 
 /// An index object as it was seen.
 struct Seen {
@@ -108,10 +109,9 @@ impl Collector {
         let [ReadAnswer::Xattrs(xattrs), ReadAnswer::Stat { modified, .. }] = answers.as_slice() else {
             return Err(no_answer());
         };
-        let xattr = |name| xattrs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-        let (Some(epoch), Some(status)) = (xattr(EPOCH), xattr(STATUS)) else { return Ok(None) };
-        let lower = xattr(BOUNDS).and_then(|bounds| lower_bound(&bounds)).unwrap_or_default();
-        Ok(Some(Seen { epoch, status, lower, modified: modified.saturating_mul(1000) }))
+        let (Some(epoch), Some(status)) = (xattr(xattrs, EPOCH), xattr(xattrs, STATUS)) else { return Ok(None) };
+        let lower = xattr(xattrs, BOUNDS).and_then(|bounds| lower_bound(bounds)).unwrap_or_default();
+        Ok(Some(Seen { epoch: epoch.clone(), status: status.clone(), lower, modified: modified.saturating_mul(1000) }))
     }
 
     async fn split_of(&self, pool: PoolId, range: &Range) -> Result<Option<Split>, Error> {
@@ -138,14 +138,6 @@ impl Collector {
             WriteStep::Remove,
         ];
         happened(self.rados.write(pool, object, steps).await)
-    }
-}
-
-fn happened(written: Result<(), RadosError>) -> Result<bool, Error> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(RadosError::Mismatch | RadosError::NotFound) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
 

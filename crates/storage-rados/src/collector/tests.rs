@@ -315,7 +315,11 @@ fn ranges(model: &Model) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_collected_when_a_linked_blob_is_whole() {
     let (mut kept, mut refused) = (0, 0);
-    for seed in 1..40 {
+    // How often the collector comes first depends on the machine: ages are told by the time of day.
+    for seed in 1..400 {
+        if seed >= 40 && kept > 5 && refused > 5 {
+            break;
+        }
         let model = Model::with_pools(seed);
         let store = on(&model.gateway()).await;
         let lives = async {

@@ -10,16 +10,7 @@ use super::{Librados, LibradosError};
 use crate::config::Config;
 use crate::rados::Rados as _;
 use crate::rados::contract::{Site, contract};
-
-fn config() -> Config {
-    let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
-    let conf = std::env::var("CANOPIC_TEST_CEPH_CONF").expect("CANOPIC_TEST_CEPH_CONF names a ceph.conf");
-    Config {
-        user: variable("CANOPIC_TEST_CEPH_USER", "client.admin"),
-        namespace: format!("canopic-test-{}", hex::encode(crate::random::random::<6>())),
-        ..Config::new(conf, "unused", &variable("CANOPIC_TEST_CEPH_POOL_INDEX", "canopic-index"))
-    }
-}
+use crate::store::tests::real::cluster_config as config;
 
 async fn site() -> Site {
     let config = config();

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use storage::Error;
 use tokio::try_join;
 
+use super::SplitLock;
 use super::pace::Pace;
-use super::{SplitLock, happened};
+use crate::error::happened;
 use crate::map::{Range, no_answer};
 use crate::names::OmapTable;
 use crate::rados::{Rados, RadosError, ReadAnswer, ReadStep, WriteStep};

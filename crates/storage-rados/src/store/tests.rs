@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use storage::conformance::{records, scans, scopes};
+use storage::conformance::run_records;
 use storage::{Batch, Beside, Metadata, Partition, RecordKey, Scope, Table};
 
 use self::alternating::Alternating;
@@ -40,32 +40,10 @@ pub(crate) fn collector(store: &RadosStore, config: &Config) -> Collector {
     Collector::new(store.rados.clone(), store.index.clone(), &store.placements, config)
 }
 
-/// What the port promises of records, each on a store of its own.
-async fn conformance_of_records<S: Metadata>(make: impl AsyncFn() -> Arc<S>) {
-    records::a_put_record_is_read_back(&*make().await).await;
-    records::records_of_other_tables_partitions_and_scopes_stay_apart(&*make().await).await;
-    records::a_batch_happens_whole_or_not_at_all(&*make().await).await;
-    records::preconditions_hold_for_exactly_the_value(&*make().await).await;
-    records::a_batch_without_changes_still_checks(&*make().await).await;
-    records::one_of_many_concurrent_creations_wins(make().await).await;
-    records::concurrent_increments_are_all_counted(make().await).await;
-    scans::every_start_and_end_finds_what_the_order_says(&*make().await).await;
-    scans::pages_of_any_length_walk_the_whole_scope(&*make().await).await;
-    scans::a_thousand_records_come_in_one_page(&*make().await).await;
-    scopes::only_an_empty_scope_is_retired(&*make().await).await;
-    scopes::a_retired_scope_takes_deletes_but_no_puts(&*make().await).await;
-    scopes::a_racing_put_wins_or_is_told_that_the_scope_is_retired(make().await).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn records_are_kept_as_the_port_promises() {
-    conformance_of_records(fresh).await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn two_gateways_in_turn_are_like_one() {
     for seed in 0..10 {
-        conformance_of_records(async || Alternating::fresh(seed).await).await;
+        run_records(async || Alternating::fresh(seed).await).await;
     }
 }
 

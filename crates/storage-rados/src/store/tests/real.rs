@@ -1,8 +1,8 @@
-//! The store on a real cluster.
+//! Where the tests find a real cluster.
 
 use std::sync::Arc;
 
-use super::{RadosStore, config, conformance_of_records};
+use super::{RadosStore, config};
 use crate::Config;
 
 /// A store in a namespace of its own, on the cluster that the environment names.
@@ -26,10 +26,4 @@ pub(crate) fn cluster_config() -> Config {
         default_placement: pools.default_placement,
         ..config()
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a Ceph cluster: ./check --ceph"]
-async fn records_are_kept_as_the_port_promises() {
-    conformance_of_records(on_a_cluster).await;
 }
