@@ -15,16 +15,7 @@ from harness.server import BINARY, Server, clear_what_is_over
 from harness.signing import Signer
 
 
-def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the long campaigns")
-
-
-def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--slow"):
-        skip = pytest.mark.skip(reason="a campaign: runs with --slow")
-        for item in items:
-            if "campaign" in item.keywords:
-                item.add_marker(skip)
+pytest_plugins = ["harness.campaigns"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,21 +12,12 @@ from harness.content import SIZES, content
 from harness.server import BINARY, KeyPair, Server, clear_what_is_over
 from harness.signing import Signer
 
-pytest_plugins = ["matrix.counting", "harness.cli"]
+pytest_plugins = ["matrix.counting", "harness.campaigns", "harness.cli"]
 
 _names = itertools.count()
 
 
-def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the long campaigns")
-
-
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--slow"):
-        skip = pytest.mark.skip(reason="a campaign: runs with --slow")
-        for item in items:
-            if "campaign" in item.keywords:
-                item.add_marker(skip)
     if ceph.FOLDER:
         about_files = [item for item in items if item.get_closest_marker("embedded_only")]
         items[:] = [item for item in items if item not in about_files]
