@@ -246,18 +246,28 @@ async fn a_share_that_another_gateway_holds_is_left_alone() {
     assert_tidy(&model, "its holder was gone").await;
 }
 
-/// The clock of the model stands in 2023, so that all index objects were changed long ago.
-#[tokio::test(start_paused = true)]
-async fn an_index_object_that_no_map_names_goes_and_one_that_a_map_names_stays() {
+/// A cluster with one gateway and one blob that a record names.
+async fn one_linked() -> (Model, Arc<Gateway>, RadosStore, BlobId) {
     let model = Model::with_pools(1);
     let gateway = model.gateway();
     let store = on(&gateway).await;
     let id = upload(&store, &content(200_000, 1)).await.unwrap();
     store.commit(&partition(), naming(id, None)).await.unwrap();
+    (model, gateway, store, id)
+}
+
+/// What makes an index object one of this epoch and status.
+fn facts(epoch: u64, status: &RangeStatus) -> [WriteStep; 2] {
+    [WriteStep::SetXattr(EPOCH, encode_epoch(epoch)), WriteStep::SetXattr(STATUS, status.encode())]
+}
+
+/// The clock of the model stands in 2023, so that all index objects were changed long ago.
+#[tokio::test(start_paused = true)]
+async fn an_index_object_that_no_map_names_goes_and_one_that_a_map_names_stays() {
+    let (model, gateway, _store, _id) = one_linked().await;
     let [named] = &ranges(&model)[..] else { panic!("one range was begun") };
     let mut steps = vec![WriteStep::CreateExclusive];
-    let xattrs = [(EPOCH, encode_epoch(1)), (STATUS, RangeStatus::Open.encode())];
-    steps.extend(xattrs.map(|(name, value)| WriteStep::SetXattr(name, value)));
+    steps.extend(facts(1, &RangeStatus::Open));
     for scope in [partition().scope, Scope::bucket(model::BucketId::from_bytes([2; 16]))] {
         gateway.write(INDEX, &names::range_object(scope, 77), steps.clone()).await.unwrap();
     }
@@ -268,20 +278,13 @@ async fn an_index_object_that_no_map_names_goes_and_one_that_a_map_names_stays()
 
 #[tokio::test(start_paused = true)]
 async fn the_other_half_of_a_split_that_somebody_left_is_not_taken_for_unnamed() {
-    let model = Model::with_pools(1);
-    let gateway = model.gateway();
-    let store = on(&gateway).await;
-    let id = upload(&store, &content(200_000, 1)).await.unwrap();
-    store.commit(&partition(), naming(id, None)).await.unwrap();
+    let (model, gateway, _store, _id) = one_linked().await;
     let [named] = &ranges(&model)[..] else { panic!("one range was begun") };
     let split = Split { token: 5, upper_id: 77, middle: b"z".to_vec() };
-    let flipped = [(EPOCH, encode_epoch(2)), (STATUS, RangeStatus::Flipped(split).encode())];
-    let flipped = flipped.map(|(name, value)| WriteStep::SetXattr(name, value));
-    gateway.write(INDEX, named, flipped.to_vec()).await.unwrap();
-    let (steps, upper) = (vec![WriteStep::CreateExclusive], names::range_object(partition().scope, 77));
-    let xattrs = [(EPOCH, encode_epoch(1)), (STATUS, RangeStatus::Open.encode())];
-    let xattrs = xattrs.map(|(name, value)| WriteStep::SetXattr(name, value));
-    gateway.write(INDEX, &upper, [steps, xattrs.to_vec()].concat()).await.unwrap();
+    gateway.write(INDEX, named, facts(2, &RangeStatus::Flipped(split)).to_vec()).await.unwrap();
+    let (mut steps, upper) = (vec![WriteStep::CreateExclusive], names::range_object(partition().scope, 77));
+    steps.extend(facts(1, &RangeStatus::Open));
+    gateway.write(INDEX, &upper, steps).await.unwrap();
     collect_all(&model).await;
     assert!(ranges(&model).contains(&upper));
     assert_eq!(model.omap(INDEX, &names::scope_object(partition().scope)).len(), 2, "the split was finished");
@@ -290,11 +293,7 @@ async fn the_other_half_of_a_split_that_somebody_left_is_not_taken_for_unnamed()
 
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_was_retired_long_ago_is_removed_when_nothing_is_in_it() {
-    let model = Model::with_pools(1);
-    let gateway = model.gateway();
-    let store = on(&gateway).await;
-    let id = upload(&store, &content(200_000, 1)).await.unwrap();
-    store.commit(&partition(), naming(id, None)).await.unwrap();
+    let (model, gateway, store, id) = one_linked().await;
     let delete = Batch { delete: vec![record()], unlink: vec![id], ..Batch::default() };
     store.commit(&partition(), delete).await.unwrap();
     store.retire(partition().scope, &[Table(3)]).await.unwrap();
