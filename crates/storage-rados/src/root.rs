@@ -20,6 +20,7 @@ pub(crate) async fn open(rados: &dyn Rados, config: &Config) -> Result<Placement
     let configured = pools_of(rados, &config.default_placement).await?;
     for _ in 0..ATTEMPTS {
         let Some(mut root) = read(rados, configured.index).await? else {
+            refuse_erasure_coded(rados, configured.index, &config.default_placement.index_pool).await?;
             create(rados, &config.default_placement, configured).await?;
             continue;
         };
@@ -28,7 +29,10 @@ pub(crate) async fn open(rados: &dyn Rados, config: &Config) -> Result<Placement
         let mut is_new = false;
         for placement in &offered {
             let pools = pools_of(rados, placement).await?;
-            is_new |= root.enter(placement, pools)?;
+            if root.enter(placement, pools)? {
+                refuse_erasure_coded(rados, pools.index, &placement.index_pool).await?;
+                is_new = true;
+            }
         }
         if !is_new || root.write(rados, configured.index).await? {
             let placements = Placements::new(&root.registered, &config.default_placement.name, &offered);
@@ -44,12 +48,11 @@ async fn pools_of(rados: &dyn Rados, placement: &Placement) -> Result<Pools, Con
         Err(RadosError::NotFound) => Err(ConnectError::NoSuchPool(name.to_owned())),
         Err(error) => Err(Error::from(error).into()),
     };
-    let index = pool(&placement.index_pool).await?;
-    refuse_erasure_coded(rados, index, &placement.index_pool).await?;
-    Ok(Pools { data: pool(&placement.data_pool).await?, index })
+    Ok(Pools { data: pool(&placement.data_pool).await?, index: pool(&placement.index_pool).await? })
 }
 
-/// An omap needs a replicated pool. The object that finds out is removed again.
+/// An omap needs a replicated pool. The object that finds out is removed again. It is asked once, when the pool is entered: a
+/// gateway has to start on a cluster that is full, too.
 async fn refuse_erasure_coded(rados: &dyn Rados, pool: PoolId, name: &str) -> Result<(), ConnectError> {
     let set = WriteStep::SetOmap(vec![(vec![b'p'], names::value(b""))]);
     match rados.write(pool, PROBE_OBJECT, vec![set]).await {
@@ -157,3 +160,36 @@ const COUNT: &[u8] = b"n";
 /// The number after that of the first placement.
 const FIRST_NUMBER: u16 = 1;
 const PROBE_OBJECT: &str = "probe";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, PoolKind};
+
+    #[tokio::test]
+    async fn a_gateway_starts_on_a_cluster_that_is_full() {
+        let model = Model::with_pools(1);
+        let config = Config::new("unused", "canopic-data", "canopic-index");
+        let first = open(model.gateway().as_ref(), &config).await.unwrap();
+        model.set_full(first.root().index, true);
+        model.set_full(first.root().data, true);
+        let second = open(model.gateway().as_ref(), &config).await.unwrap();
+        assert_eq!(second.root(), first.root());
+    }
+
+    #[tokio::test]
+    async fn an_erasure_coded_pool_is_refused_as_an_index_of_the_first_placement_and_of_a_later_one() {
+        let model = Model::with_pools(1);
+        model.create_pool("coded", PoolKind::ErasureCoded { alignment: 4096 });
+        let gateway = model.gateway();
+        let refused = async |config: &Config| open(gateway.as_ref(), config).await.unwrap_err();
+        let error = refused(&Config::new("unused", "canopic-data", "coded")).await;
+        assert!(matches!(&error, ConnectError::IndexPoolErasureCoded(name) if name == "coded"), "{error}");
+        let placement =
+            Placement { name: "cou".to_owned(), data_pool: "coded".to_owned(), index_pool: "coded".to_owned() };
+        let config = Config { placements: vec![placement], ..Config::new("unused", "coded", "canopic-index") };
+        assert!(matches!(refused(&config).await, ConnectError::IndexPoolErasureCoded(_)));
+        let without = Config { placements: Vec::new(), ..config };
+        assert_eq!(open(gateway.as_ref(), &without).await.unwrap().index_pools().len(), 1, "it was not entered");
+    }
+}
